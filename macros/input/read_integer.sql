@@ -1,0 +1,11 @@
+{#- An input column as an integer; null where it is absent, fractional, too large or not a number. -#}
+{% macro read_integer(columns, name) -%}
+    {%- if name not in columns -%} cast(null as integer)
+    {%- else -%}
+    {%- set number = voice_ai_analytics.read_number(columns, name) -%}
+    case
+        when {{ number }} between -2147483648 and 2147483647 and {{ number }} = floor({{ number }})
+            then cast({{ number }} as integer)
+    end
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,25 @@
+{#- An input column as a UTC timestamp without a zone; null where it is absent or not an instant.
+    Text must be ISO 8601 (YYYY-MM-DD, optionally a time, optionally Z or an offset), years 1900 to 2199.
+    The expression rejects dates that no calendar has, so that no engine fails in the cast. -#}
+{% macro read_timestamp(columns, name) -%}
+    {%- set type = columns.get(name) -%}
+    {%- if type is none -%} cast(null as timestamp)
+    {%- elif 'with time zone' in type or type == 'timestamptz' -%} {{ voice_ai_analytics.to_utc(name) }}
+    {%- elif type.startswith('timestamp') or type == 'date' -%} cast({{ name }} as timestamp)
+    {%- else -%}
+    {%- set text = voice_ai_analytics.read_text(columns, name) -%}
+    {%- set date = '((19|20|21)[0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])'
+        ~ '|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))'
+        ~ '|((19|20|21)(0[48]|[2468][048]|[13579][26])|2000)-02-29)' -%}
+    {%- set time = '[T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,9})?)?' -%}
+    {%- set zone = '([+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)' -%}
+    case
+        when {{ voice_ai_analytics.matches(text, '^' ~ date ~ '(' ~ time ~ ')?$') }}
+            then cast({{ text }} as timestamp)
+        when {{ voice_ai_analytics.matches(text, '^' ~ date ~ time ~ '( ?(Z|z|UTC)|' ~ zone ~ ')$') }}
+            then {{ voice_ai_analytics.to_utc(
+                "cast(replace(replace(" ~ text ~ ", ' UTC', 'Z'), 'UTC', 'Z') as timestamp with time zone)"
+            ) }}
+    end
+    {%- endif -%}
+{%- endmacro %}

@@ -1,0 +1,12 @@
+{#- Text naming every rule a row breaks, comma separated; null for a row that breaks none.
+    `rules` maps a reason to the condition that is true for an offending row; values that could not be read,
+    which typed_input found, come first. -#}
+{% macro quarantine_reasons(rules) -%}
+    nullif(concat_ws(
+        ', ',
+        unreadable_reasons
+        {%- for reason, condition in rules.items() %},
+        case when {{ condition }} then '{{ reason }}' end
+        {%- endfor %}
+    ), '')
+{%- endmacro %}

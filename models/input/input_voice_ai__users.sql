@@ -1,0 +1,1 @@
+{{ voice_ai_analytics.optional_source('users', ['user_id']) }}

@@ -1,0 +1,13 @@
+{#- Made once, by the database, and never rebuilt: another salt would make every user a new user. -#}
+{{ config(
+    materialized='incremental',
+    schema='voice_ai_private',
+    full_refresh=false,
+    on_schema_change='ignore'
+) }}
+
+select salt
+from (select {{ voice_ai_analytics.random_token() }} as salt) as made
+{% if is_incremental() -%}
+where not exists (select 1 from {{ this }})
+{%- endif %}

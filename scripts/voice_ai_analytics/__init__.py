@@ -1,0 +1,1 @@
+"""VoiceAI Analytics: what SQL cannot do for conversational-AI session data."""

@@ -1,0 +1,25 @@
+{% snapshot voice_ai_session_outcomes %}
+
+{{ config(
+    enabled=var('voice_ai_snapshot', true),
+    schema='voice_ai',
+    unique_key='session_key',
+    strategy='check',
+    check_cols=['outcome', 'outcome_raw', 'transfer_reason', 'csat_score', 'asr_model'],
+    hard_deletes='new_record'
+) }}
+
+-- Reads the certified fact, so that only tested outcomes enter history.
+select
+    session_key,
+    platform,
+    session_id,
+    started_at,
+    outcome,
+    outcome_raw,
+    transfer_reason,
+    csat_score,
+    asr_model
+from {{ ref('fact_voice_ai_sessions') }}
+
+{% endsnapshot %}
