@@ -1,0 +1,45 @@
+# make demo | make test | make lint | make docs | make bench; each sets up what it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+TARGET ?= duckdb
+export DO_NOT_TRACK = 1
+
+.PHONY: demo test lint docs bench lock install clean
+
+demo: install
+	$(BIN)/voice-ai demo --target $(TARGET) --output output
+
+test: install packages
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+lint: install packages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/sqlfluff lint --disable-progress-bar models macros snapshots analyses tests demo integration_tests
+
+docs: install packages
+	VOICE_AI_DUCKDB_PATH=$(CURDIR)/target/docs.duckdb $(BIN)/dbt docs generate --profiles-dir demo --profile voice_ai_demo
+
+bench: install
+	$(BIN)/python benchmarks/abandonment_calibration.py
+
+install: .venv/installed
+
+# The lock has no hashes of this machine's registry; it pins versions only.
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else 'make needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.11')"
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+# dbt Hub where it can be reached, else the stand-ins in offline_packages, which voice-ai deps says.
+packages: install
+	$(BIN)/voice-ai deps --project-dir .
+
+lock: install
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --extra dev --no-annotate --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf .venv output target logs dbt_packages

@@ -1,0 +1,250 @@
+"""The voice-ai command."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from voice_ai_analytics.errors import UserError
+
+# Commands import what they need: statistics and plots take seconds to load, help should not.
+
+app = typer.Typer(
+    help="What SQL cannot do for conversational-AI session data.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+console = Console()
+
+ProjectDir = Annotated[
+    Path, typer.Option("--project-dir", help="The dbt project that installs the package.")
+]
+ProfilesDir = Annotated[
+    Path | None,
+    typer.Option("--profiles-dir", help="Where profiles.yml is, unless dbt finds it."),
+]
+Target = Annotated[str | None, typer.Option("--target", help="The dbt target, if not the default.")]
+
+
+class Engine(StrEnum):
+    """The engines that the demo runs on."""
+
+    duckdb = "duckdb"
+    postgres = "postgres"
+
+
+def main() -> None:
+    """Run the command; a user's mistake becomes one line and an exit code, never a traceback."""
+    try:
+        app()
+    except UserError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(
+            f"voice-ai: {error}", markup=False
+        )
+        sys.exit(error.exit_code)
+
+
+def progress_bar() -> Progress:
+    """Give a progress bar that also tells a log file what is going on."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )
+
+
+@app.command()
+def simulate(
+    output: Annotated[Path, typer.Option(help="The directory to write to.")],
+    sessions: Annotated[int, typer.Option(help="How many sessions.")] = 5000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    null_effects: Annotated[
+        bool, typer.Option("--null-effects", help="Let nothing influence abandonment.")
+    ] = False,
+) -> None:
+    """Write five CSV files of a simulated deployment, and truth.json: what is true of them."""
+    from voice_ai_analytics.simulate import simulate as write_simulation
+
+    with progress_bar() as bar:
+        task = bar.add_task("Simulating sessions", total=max(sessions, 1))
+        truth = write_simulation(
+            output,
+            sessions,
+            seed,
+            null_effects=null_effects,
+            progress=lambda done: bar.update(task, completed=done),
+        )
+    console.print(f"{output}: {truth['parameters']['sessions']:,} sessions", highlight=False)
+
+
+@app.command()
+def load(
+    raw: Annotated[Path, typer.Option(help="The directory with the five CSV files.")],
+    project_dir: ProjectDir = Path("."),
+    profiles_dir: ProfilesDir = None,
+    target: Target = None,
+) -> None:
+    """Load a deployment's five CSV files into the schema voice_ai_raw, all of them or none."""
+    from voice_ai_analytics.dbt_project import DbtProject
+    from voice_ai_analytics.warehouse import Warehouse
+
+    _load(raw, Warehouse(DbtProject(project_dir.resolve(), profiles_dir, target)))
+
+
+def _load(raw: Path, warehouse) -> None:
+    from voice_ai_analytics.load import RAW_TABLES
+    from voice_ai_analytics.load import load as load_files
+
+    with progress_bar() as bar:
+        task = bar.add_task("Loading raw files", total=len(RAW_TABLES))
+
+        def show(table: str) -> None:
+            bar.update(task, description=f"Loading {table}.csv", advance=1)
+
+        result = load_files(raw, warehouse, show)
+        bar.update(task, description="Loaded raw files", completed=len(RAW_TABLES))
+    if result.is_unchanged:
+        console.print(f"{raw}: loaded before and unchanged, nothing to do.", highlight=False)
+        return
+    rows = ", ".join(f"{result.rows[table]:,} {table}" for table in RAW_TABLES)
+    console.print(f"Loaded {rows}.", highlight=False)
+    if result.unreadable_lines:
+        console.print(
+            f"{result.unreadable_lines:,} lines are no CSV records of their file's columns;"
+            " they are kept in voice_ai_raw.unreadable_lines.",
+            highlight=False,
+        )
+
+
+@app.command()
+def deps(project_dir: ProjectDir = Path(".")) -> None:
+    """Install a project's dbt packages: from dbt Hub, or else the stand-ins of this repository."""
+    from voice_ai_analytics.dbt_project import DbtProject, install_packages
+
+    console.print(install_packages(DbtProject(project_dir.resolve()).directory), highlight=False)
+
+
+@app.command("fit-abandonment")
+def fit_abandonment(
+    project_dir: ProjectDir = Path("."),
+    profiles_dir: ProfilesDir = None,
+    target: Target = None,
+    k: Annotated[
+        int, typer.Option("--k", min=1, help="How many of a session's first user turns to look at.")
+    ] = 3,
+    include_after_the_fact: Annotated[
+        bool,
+        typer.Option(
+            "--include-after-the-fact",
+            help="Also use turn counts and duration, which the outcome decides; marked as such.",
+        ),
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of cross-validation folds and bootstrap.")] = 0,
+    output: Annotated[Path, typer.Option(help="The JSON file to write.")] = Path(
+        "abandonment_model.json"
+    ),
+) -> None:
+    """Estimate how session features are associated with abandonment, and say so if they are not."""
+    from voice_ai_analytics.abandonment import render
+    from voice_ai_analytics.dbt_project import DbtProject
+    from voice_ai_analytics.pipeline import fit_and_write_back
+    from voice_ai_analytics.warehouse import Warehouse
+
+    project = DbtProject(project_dir.resolve(), profiles_dir, target)
+    with console.status("Fitting the abandonment model"):
+        model = fit_and_write_back(
+            project, Warehouse(project), output, k, include_after_the_fact, seed
+        )
+    render(model, console)
+    console.print(f"Model: {output}", highlight=False)
+    if model.exit_code:
+        raise typer.Exit(model.exit_code)
+
+
+@app.command()
+def report(
+    project_dir: ProjectDir = Path("."),
+    profiles_dir: ProfilesDir = None,
+    target: Target = None,
+    model: Annotated[
+        Path | None, typer.Option(help="The JSON file of fit-abandonment, if there is one.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
+) -> None:
+    """Write one self-contained HTML file of certified metrics, with intervals."""
+    from voice_ai_analytics.dbt_project import DbtProject
+    from voice_ai_analytics.metrics import MetricClient
+    from voice_ai_analytics.pipeline import write_project_report
+
+    if model is not None and not model.is_file():
+        raise UserError(f"{model}: no such file; write it with voice-ai fit-abandonment")
+    project = DbtProject(project_dir.resolve(), profiles_dir, target)
+    with console.status("Writing the report"):
+        write_project_report(project, MetricClient(project), model, output)
+    console.print(f"Report: {output}", highlight=False)
+
+
+@app.command()
+def demo(
+    raw: Annotated[
+        Path | None,
+        typer.Option(help="A directory with your own five CSV files, instead of simulated ones."),
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Where everything is put.")] = Path("output"),
+    sessions: Annotated[int, typer.Option(help="How many sessions to simulate.")] = 5000,
+    seed: Annotated[int, typer.Option(help="Of the simulation.")] = 1,
+    target: Annotated[Engine, typer.Option(help="The engine.")] = Engine.duckdb,
+) -> None:
+    """Do the whole job: raw files in; certified metrics, an honest model and a report out."""
+    from voice_ai_analytics.demo import (
+        DemoPaths,
+        headline_table,
+        model_and_report,
+        prepare_project,
+        target_environment,
+    )
+    from voice_ai_analytics.warehouse import Warehouse
+
+    if raw is not None and not raw.is_dir():
+        raise UserError(f"{raw}: no such directory; name one with the five CSV files")
+    paths = DemoPaths(output.resolve())
+    if raw is None:
+        raw = paths.output / "raw"
+        simulate(raw, sessions, seed)
+    with progress_bar() as bar:
+        bar.add_task("Installing dbt packages", total=None)
+        project, note = prepare_project(paths)
+    console.print(note, highlight=False)
+    with target_environment(paths, target.value):
+        _load(raw, Warehouse(project))
+        with progress_bar() as bar:
+            task = bar.add_task("Building and testing with dbt", total=None)
+            project.run(
+                "build", progress=lambda done, total: bar.update(task, completed=done, total=total)
+            )
+        with progress_bar() as bar:
+            bar.add_task("Metrics, model and report", total=None)
+            model, headlines = model_and_report(project, paths)
+    console.print(headline_table(headlines))
+    console.print(model.to_json()["verdict"], highlight=False)
+    console.print()
+    for name, path in (
+        ("Report", paths.report),
+        ("Model", paths.model),
+        ("DuckDB file" if target is Engine.duckdb else "PostgreSQL data", None),
+        ("dbt project", paths.project),
+    ):
+        place = path or (paths.database if target is Engine.duckdb else paths.postgres)
+        console.print(f"{name}: {place}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

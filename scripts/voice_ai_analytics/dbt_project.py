@@ -1,0 +1,240 @@
+"""A dbt project on disk: its packages, its runs, its manifest and its profile."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+from voice_ai_analytics.errors import UserError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+STAND_INS = {
+    "dbt-labs/dbt_utils": REPOSITORY / "offline_packages" / "dbt_utils",
+    "metaplane/dbt_expectations": REPOSITORY / "offline_packages" / "dbt_expectations",
+}
+
+
+@dataclass(frozen=True)
+class DbtProject:
+    """A dbt project, where its profiles lie and which target is meant.
+
+    Parameters
+    ----------
+    directory : Path
+        Holds ``dbt_project.yml``.
+    profiles_directory : Path, optional
+        Holds ``profiles.yml``; found as dbt finds it where not given.
+    target : str, optional
+        The profile's own default where not given.
+
+    Raises
+    ------
+    UserError
+        Where there is no dbt project.
+    """
+
+    directory: Path
+    profiles_directory: Path | None = None
+    target: str | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.directory / "dbt_project.yml").is_file():
+            raise UserError(
+                f"{self.directory}: no dbt_project.yml here; name a dbt project with --project-dir"
+            )
+
+    @cached_property
+    def profiles(self) -> Path:
+        """The directory of ``profiles.yml``, searched in dbt's order."""
+        if self.profiles_directory:
+            return self.profiles_directory.resolve()
+        if named := os.environ.get("DBT_PROFILES_DIR"):
+            return Path(named)
+        if (self.directory / "profiles.yml").is_file():
+            return self.directory.resolve()
+        return Path.home() / ".dbt"
+
+    @cached_property
+    def credentials(self):
+        """The credentials of the target, as the dbt adapter understands them.
+
+        Raises
+        ------
+        UserError
+            Where dbt cannot read the profile.
+        """
+        from argparse import Namespace
+
+        from dbt.config.runtime import load_profile
+        from dbt.flags import set_from_args
+        from dbt_common.context import set_invocation_context
+
+        set_from_args(Namespace(PROFILES_DIR=str(self.profiles)), None)
+        set_invocation_context(dict(os.environ))
+        try:
+            profile = load_profile(str(self.directory), {}, target_override=self.target)
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"{self.profiles / 'profiles.yml'}: {reason}") from error
+        return profile.credentials
+
+    @cached_property
+    def manifest(self) -> dict:
+        """dbt's manifest of the last run.
+
+        Raises
+        ------
+        UserError
+            Where dbt has not run yet.
+        """
+        path = self.directory / "target" / "manifest.json"
+        if not path.is_file():
+            raise UserError(f"{path}: not there yet; run dbt build first")
+        return json.loads(path.read_text(encoding="utf-8"))
+
+    def relation(self, model: str) -> str:
+        """Give the quoted name of one of the package's models in the warehouse.
+
+        Raises
+        ------
+        UserError
+            Where the model is switched off in this project.
+        """
+        node = self.manifest["nodes"].get(f"model.voice_ai_analytics.{model}")
+        if node is None:
+            hint = (
+                "; set the var voice_ai_fact_turns to true and run dbt build"
+                if model == "fact_voice_ai_turns"
+                else "; install the package voice_ai_analytics and run dbt build"
+            )
+            raise UserError(f"{self.directory}: the model {model} is not in this project{hint}")
+        return node["relation_name"]
+
+    def variable(self, name: str, default):
+        """Give a var as the project sets it for every package or for ours, else `default`."""
+        project = yaml.safe_load((self.directory / "dbt_project.yml").read_text(encoding="utf-8"))
+        variables = project.get("vars") or {}
+        scoped = variables.get("voice_ai_analytics") or {}
+        return scoped.get(name, variables.get(name, default))
+
+    def command(self, *arguments: str) -> list[str]:
+        """Give the dbt command line for this project."""
+        command = [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", *arguments]
+        command += ["--project-dir", str(self.directory), "--profiles-dir", str(self.profiles)]
+        return command + (["--target", self.target] if self.target else [])
+
+    def run(
+        self, *arguments: str, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> None:
+        """Run dbt in this project, quietly unless it fails.
+
+        Parameters
+        ----------
+        *arguments : str
+            Of the dbt command, such as ``build``.
+        progress : callable
+            Called with the number of nodes done and of all nodes.
+
+        Raises
+        ------
+        UserError
+            With dbt's own account of what failed.
+        """
+        told: deque[str] = deque(maxlen=60)
+        with subprocess.Popen(
+            self.command(*arguments),
+            cwd=self.directory,
+            env={**os.environ, "DO_NOT_TRACK": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            for line in process.stdout:
+                told.append(line.rstrip())
+                if counted := re.search(r"(\d+) of (\d+) (?!START)", line):
+                    progress(int(counted[1]), int(counted[2]))
+        if process.returncode:
+            account = "\n".join(line for line in told if line.strip())
+            raise UserError(
+                f"dbt {arguments[0]} failed in {self.directory}; dbt says:\n{account}", exit_code=1
+            )
+
+
+def install_packages(project: Path) -> str:
+    """Install what ``packages.yml`` names, from dbt Hub or else from the stand-ins.
+
+    Parameters
+    ----------
+    project : Path
+        A consumer's dbt project.
+
+    Returns
+    -------
+    str
+        One line that says what was installed from where.
+
+    Raises
+    ------
+    UserError
+        Where the hub cannot be reached and a package has no stand-in.
+    """
+    try:
+        result = subprocess.run(
+            [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "deps"],
+            cwd=project,
+            env={**os.environ, "DO_NOT_TRACK": "1"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        if result.returncode == 0:
+            return "dbt packages installed from dbt Hub."
+    except subprocess.TimeoutExpired:
+        pass
+    found = _local_packages(project)
+    target = project / "dbt_packages"
+    target.mkdir(exist_ok=True)
+    for name, source in found.items():
+        link = target / name
+        if link.is_symlink() or link.is_file():
+            link.unlink()
+        elif link.exists():
+            shutil.rmtree(link)
+        link.symlink_to(source, target_is_directory=True)
+    return (
+        "dbt Hub cannot be reached: using the stand-ins in offline_packages/ for "
+        f"{', '.join(name for name in found if name != 'voice_ai_analytics')}."
+    )
+
+
+def _local_packages(project: Path) -> dict[str, Path]:
+    """Resolve packages.yml and those of its local packages to directories, by dbt project name."""
+    listed = project / "packages.yml"
+    if not listed.is_file():
+        return {}
+    found: dict[str, Path] = {}
+    for entry in (yaml.safe_load(listed.read_text(encoding="utf-8")) or {}).get("packages", []):
+        if "local" in entry:
+            directory = (project / entry["local"]).resolve()
+        elif entry.get("package") in STAND_INS:
+            directory = STAND_INS[entry["package"]]
+        else:
+            named = entry.get("package") or entry.get("git") or entry
+            raise UserError(f"{listed}: dbt Hub cannot be reached and {named} has no stand-in")
+        if not (directory / "dbt_project.yml").is_file():
+            raise UserError(f"{listed}: {directory} holds no dbt_project.yml")
+        name = yaml.safe_load((directory / "dbt_project.yml").read_text(encoding="utf-8"))["name"]
+        found = {**_local_packages(directory), **found, name: directory}
+    return found

@@ -1,0 +1,164 @@
+"""The whole job on one directory of raw files: load, build, query, model, report."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from rich.table import Table
+
+from voice_ai_analytics.abandonment import AbandonmentModel
+from voice_ai_analytics.dbt_project import REPOSITORY, DbtProject, install_packages
+from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.metrics import MetricClient
+from voice_ai_analytics.pipeline import fit_and_write_back, write_project_report
+from voice_ai_analytics.postgres import embedded_postgres_server
+from voice_ai_analytics.warehouse import Warehouse
+
+HEADLINES = (
+    "voice_ai_sessions",
+    "voice_ai_completion_rate",
+    "voice_ai_abandonment_rate",
+    "voice_ai_transfer_rate",
+    "voice_ai_error_turn_rate",
+    "voice_ai_asr_confidence",
+)
+BREAKDOWN = ("voice_ai_session__language", "voice_ai_session__channel")
+
+
+@dataclass(frozen=True)
+class DemoPaths:
+    """Where a demo puts what it makes, all under one output directory."""
+
+    output: Path
+
+    @property
+    def project(self) -> Path:
+        """The consumer project that is run, a copy of the repository's ``demo/``."""
+        return self.output / "project"
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB file."""
+        return self.output / "voice_ai.duckdb"
+
+    @property
+    def model(self) -> Path:
+        """The abandonment model as JSON."""
+        return self.output / "abandonment_model.json"
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.output / "report.html"
+
+    @property
+    def postgres(self) -> Path:
+        """The data directory of the embedded PostgreSQL."""
+        return self.output / "postgres"
+
+
+def prepare_project(paths: DemoPaths) -> tuple[DbtProject, str]:
+    """Copy the demo project into the output directory and install its packages.
+
+    The copy keeps the repository clean and lets several demos run at once.
+
+    Parameters
+    ----------
+    paths : DemoPaths
+        Of the output directory.
+
+    Returns
+    -------
+    tuple of DbtProject and str
+        The project, without a target, and one line about its packages.
+
+    Raises
+    ------
+    UserError
+        Where the repository's ``demo/`` is not there, or the output directory cannot be written.
+    """
+    source = REPOSITORY / "demo"
+    if not (source / "dbt_project.yml").is_file():
+        raise UserError(f"{source}: not there; run voice-ai demo from a clone of the repository")
+    try:
+        paths.output.mkdir(parents=True, exist_ok=True)
+        keep = {"target", "logs", "dbt_packages"}
+        for old in paths.project.iterdir() if paths.project.is_dir() else ():
+            if old.name not in keep:
+                shutil.rmtree(old) if old.is_dir() else old.unlink()
+        ignore = shutil.ignore_patterns(*keep, "package-lock.yml")
+        shutil.copytree(source, paths.project, dirs_exist_ok=True, ignore=ignore)
+    except OSError as error:
+        raise UserError(f"{paths.output}: cannot be written ({error.strerror})") from error
+    packages = paths.project / "packages.yml"
+    packages.write_text(f"packages:\n  - local: '{REPOSITORY}'\n", encoding="utf-8")
+    return DbtProject(paths.project), install_packages(paths.project)
+
+
+@contextmanager
+def target_environment(paths: DemoPaths, target: str) -> Iterator[None]:
+    """Set the variables that the demo's profile reads; run PostgreSQL where it is the target."""
+    with ExitStack() as stack:
+        variables = {"VOICE_AI_TARGET": target, "DO_NOT_TRACK": "1"}
+        if target == "duckdb":
+            variables["VOICE_AI_DUCKDB_PATH"] = str(paths.database)
+        elif "VOICE_AI_POSTGRES_HOST" not in os.environ:
+            variables |= stack.enter_context(embedded_postgres_server(paths.postgres))
+        before = {name: os.environ.get(name) for name in variables}
+        os.environ.update(variables)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+
+def headline_metrics(client: MetricClient) -> pd.DataFrame:
+    """Give the headline metrics by language and channel, one row a pair."""
+    return client.query(HEADLINES, BREAKDOWN, order_by=BREAKDOWN)
+
+
+def headline_table(headlines: pd.DataFrame) -> Table:
+    """Lay the headline metrics out for a terminal, one row a language and channel."""
+    table = Table(title="Certified metrics by language and channel")
+    names = [*BREAKDOWN, *HEADLINES]
+    for name in names:
+        label = name.removeprefix("voice_ai_session__").removeprefix("voice_ai_").replace("_", " ")
+        table.add_column(label, justify="left" if "__" in name else "right")
+    for row in headlines[names].itertuples(index=False):
+        cells = []
+        for name, value in zip(names, row, strict=True):
+            if value is None or value != value:
+                cells.append("not known" if "__" in name else "–")
+            elif name.endswith(("_rate", "_confidence")):
+                cells.append(f"{value:.1%}" if name.endswith("_rate") else f"{value:.3f}")
+            else:
+                cells.append(f"{value:,}" if not isinstance(value, str) else value)
+        table.add_row(*cells)
+    return table
+
+
+def model_and_report(
+    project: DbtProject, paths: DemoPaths
+) -> tuple[AbandonmentModel, pd.DataFrame]:
+    """Fit the model, write it back, write the report.
+
+    Returns
+    -------
+    tuple of AbandonmentModel and pandas.DataFrame
+        The model and the headline metrics.
+    """
+    model = fit_and_write_back(project, Warehouse(project), paths.model)
+    client = MetricClient(project)
+    headlines = headline_metrics(client)
+    write_project_report(project, client, paths.model, paths.report)
+    return model, headlines

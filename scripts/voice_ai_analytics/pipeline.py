@@ -1,0 +1,79 @@
+"""The steps that read a built project: the abandonment model and the report."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from voice_ai_analytics.abandonment import AbandonmentModel, fit_abandonment
+from voice_ai_analytics.abandonment_features import feature_query
+from voice_ai_analytics.dbt_project import DbtProject
+from voice_ai_analytics.metrics import MetricClient
+from voice_ai_analytics.report import gather, render, write_report
+from voice_ai_analytics.warehouse import Warehouse
+
+
+def fit_and_write_back(
+    project: DbtProject,
+    warehouse: Warehouse,
+    output: Path,
+    k: int = 3,
+    include_after_the_fact: bool = False,
+    seed: int = 0,
+) -> AbandonmentModel:
+    """Fit the abandonment model on certified tables; write it as JSON and as warehouse tables.
+
+    Parameters
+    ----------
+    project : DbtProject
+        Built with the var ``voice_ai_fact_turns`` on.
+    warehouse : Warehouse
+        Of that project.
+    output : Path
+        The JSON file.
+    k, include_after_the_fact, seed
+        As for `fit_abandonment`.
+
+    Returns
+    -------
+    AbandonmentModel
+        Also where nothing could be estimated; its ``exit_code`` is 3 then.
+    """
+    query = feature_query(
+        project.relation("fact_voice_ai_sessions"), project.relation("fact_voice_ai_turns"), k
+    )
+    frame = warehouse.query(query)
+    model = fit_abandonment(frame, k=k, include_after_the_fact=include_after_the_fact, seed=seed)
+    warehouse.write_tables(model.tables())
+    text = json.dumps(model.to_json(), indent=2, ensure_ascii=False) + "\n"
+    unfinished = output.with_name(output.name + ".unfinished")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, output)
+    return model
+
+
+def write_project_report(
+    project: DbtProject, client: MetricClient, model_json: Path | None, output: Path
+) -> None:
+    """Write the HTML report of a built project.
+
+    Parameters
+    ----------
+    project : DbtProject
+        Built; its ``target`` directory holds dbt's account of the tests.
+    client : MetricClient
+        Of that project.
+    model_json : Path or None
+        From `fit_and_write_back`; the report says so where there is none.
+    output : Path
+        The HTML file.
+    """
+    data = gather(
+        client,
+        Warehouse(project, execute=client.sql),
+        target_dir=project.directory / "target",
+        model_json=model_json,
+        min_cohort_size=project.variable("voice_ai_min_cohort_size", 5),
+    )
+    write_report(output, render(data))
