@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,9 +17,16 @@ ENGINES = ("duckdb", "postgres")
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory) -> Iterator[dict[str, str]]:
-    """Run one PostgreSQL server for all tests of this process."""
-    with embedded_postgres_server(tmp_path_factory.mktemp("server") / "data") as variables:
+def postgres_server() -> Iterator[dict[str, str]]:
+    """Run one PostgreSQL server for all tests of this process.
+
+    Not under pytest's own directory, which each start of pytest closes to other users: as root, the
+    server runs as one.
+    """
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
+        embedded_postgres_server(Path(directory) / "data") as variables,
+    ):
         yield variables
 
 

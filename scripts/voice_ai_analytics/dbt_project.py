@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import requests
 import yaml
+from dbt.clients.registry import DEFAULT_REGISTRY_BASE_URL
 
 from voice_ai_analytics.errors import UserError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+DBT = (sys.executable, "-W", "ignore", "-m", "dbt.cli.main", "--no-use-colors")
 STAND_INS = {
     "dbt-labs/dbt_utils": REPOSITORY / "offline_packages" / "dbt_utils",
     "metaplane/dbt_expectations": REPOSITORY / "offline_packages" / "dbt_expectations",
@@ -130,7 +133,7 @@ class DbtProject:
 
     def command(self, *arguments: str) -> list[str]:
         """Give the dbt command line for this project."""
-        command = [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", *arguments]
+        command = [*DBT, *arguments]
         command += ["--project-dir", str(self.directory), "--profiles-dir", str(self.profiles)]
         return command + (["--target", self.target] if self.target else [])
 
@@ -190,19 +193,16 @@ def install_packages(project: Path) -> str:
     UserError
         Where the hub cannot be reached and a package has no stand-in.
     """
-    try:
+    if _hub_answers():
         result = subprocess.run(
-            [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "deps"],
+            [*DBT, "deps"],
             cwd=project,
             env={**os.environ, "DO_NOT_TRACK": "1"},
             capture_output=True,
             text=True,
-            timeout=120,
         )
         if result.returncode == 0:
             return "dbt packages installed from dbt Hub."
-    except subprocess.TimeoutExpired:
-        pass
     found = _local_packages(project)
     target = project / "dbt_packages"
     target.mkdir(exist_ok=True)
@@ -217,6 +217,16 @@ def install_packages(project: Path) -> str:
         "dbt Hub cannot be reached: using the stand-ins in offline_packages/ for "
         f"{', '.join(name for name in found if name != 'voice_ai_analytics')}."
     )
+
+
+def _hub_answers() -> bool:
+    """Ask the hub first: dbt deps itself takes from seven seconds to minutes to give up."""
+    base = os.environ.get("DBT_PACKAGE_HUB_URL", DEFAULT_REGISTRY_BASE_URL)
+    try:
+        requests.head(f"{base.rstrip('/')}/api/v1/index.json", timeout=5).raise_for_status()
+    except requests.RequestException:
+        return False
+    return True
 
 
 def _local_packages(project: Path) -> dict[str, Path]:

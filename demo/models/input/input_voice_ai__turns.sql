@@ -1,3 +1,6 @@
+{%- set started_at = voice_ai_analytics.read_timestamp({'created_at': 'text'}, 'created_at') -%}
+{%- set duration = voice_ai_analytics.read_number({'turn_duration_sec': 'text'}, 'turn_duration_sec') -%}
+
 select
     turn_id,
     session_id,
@@ -9,6 +12,12 @@ select
         else speaker
     end as speaker,
     created_at as started_at,
+    -- A duration that is no number stays as it is: an instant that cannot be read, so that the turn is quarantined.
+    case
+        when {{ duration }} is null then turn_duration_sec
+        when {{ started_at }} is not null
+            then cast({{ voice_ai_analytics.add_seconds(started_at, duration) }} as {{ dbt.type_string() }})
+    end as ended_at,
     detected_intent as intent,
     intent_confidence,
     asr_confidence,

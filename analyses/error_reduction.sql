@@ -1,0 +1,15 @@
+-- Error reduction: is it getting better?
+-- One row a week and ASR release, with the counts that an interval needs. Two releases may serve different languages
+-- and channels: before naming one better, compare them within a language and a channel.
+select
+    date_trunc('week', started_at) as week,
+    asr_model,
+    sum(turn_count) as turns,
+    sum(error_turn_count) as error_turns,
+    cast(sum(error_turn_count) as double precision) / nullif(sum(turn_count), 0) as error_turn_rate,
+    cast(sum(misunderstanding_turn_count) as double precision) / nullif(sum(turn_count), 0) as misunderstanding_rate,
+    cast(sum(no_input_turn_count) as double precision) / nullif(sum(turn_count), 0) as no_input_rate,
+    cast(sum(noise_turn_count) as double precision) / nullif(sum(turn_count), 0) as noise_rate
+from {{ ref('fact_voice_ai_sessions') }}
+group by 1, 2
+order by 1, 2

@@ -1,0 +1,3 @@
+select * from {{ readings() }}
+union all
+select * from {{ readings() }}

@@ -1,0 +1,2 @@
+select * from {{ readings() }}
+where id < 0

@@ -1,0 +1,5 @@
+{{ dbt_utils.date_spine(
+    datepart="day",
+    start_date="cast('2024-02-29' as date)",
+    end_date="cast('2024-02-29' as date)"
+) }}

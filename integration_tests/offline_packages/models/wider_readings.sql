@@ -1,0 +1,4 @@
+select
+    *,
+    'extra' as note
+from {{ readings() }}

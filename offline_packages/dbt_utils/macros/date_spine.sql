@@ -1,0 +1,16 @@
+{% macro date_spine(datepart, start_date, end_date) %}
+    {{ return(adapter.dispatch('date_spine', 'dbt_utils')(datepart, start_date, end_date)) }}
+{% endmacro %}
+
+{% macro default__date_spine(datepart, start_date, end_date) %}
+
+{# dbt's own spine is empty here on some engines; the real package refuses on all. #}
+{% if dbt.get_intervals_between(start_date, end_date, datepart) < 1 %}
+    {{ exceptions.raise_compiler_error(
+        'dbt_utils.date_spine needs an end_date after its start_date.'
+    ) }}
+{% endif %}
+
+{{ dbt.date_spine(datepart, start_date, end_date) }}
+
+{% endmacro %}
