@@ -15,10 +15,10 @@ test: install packages
 lint: install packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/sqlfluff lint --disable-progress-bar models macros snapshots analyses tests demo integration_tests
+	DBT_PROFILES_DIR=$(CURDIR)/demo $(BIN)/sqlfluff lint --disable-progress-bar models snapshots analyses tests
 
 docs: install packages
-	VOICE_AI_DUCKDB_PATH=$(CURDIR)/target/docs.duckdb $(BIN)/dbt docs generate --profiles-dir demo --profile voice_ai_demo
+	VOICE_AI_DUCKDB_PATH=$(CURDIR)/target/docs.duckdb $(BIN)/dbt --warn-error docs generate --profiles-dir demo --profile voice_ai_demo
 
 bench: install
 	$(BIN)/python benchmarks/abandonment_calibration.py

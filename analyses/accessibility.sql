@@ -17,4 +17,4 @@ group by {{ cohort }}
 having count(distinct user_key) >= {{ var('voice_ai_min_cohort_size', 5) | int }}
 {{ "union all" if not loop.last }}
 {% endfor %}
-order by 1, 2
+order by cohort, cohort_value

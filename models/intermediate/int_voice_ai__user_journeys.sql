@@ -1,6 +1,8 @@
 with sessions as (
 
-    select * from {{ ref('stg_voice_ai__sessions') }} where user_key is not null
+    select *
+    from {{ ref('stg_voice_ai__sessions') }}
+    where user_key is not null
 
 ),
 

@@ -1,0 +1,85 @@
+"""The command line against its documentation, and against users' mistakes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from voice_ai_analytics.cli import app
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+COMMANDS = get_command(app).commands
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "voice_ai_analytics.cli", *arguments], capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_and_option_has_help(command) -> None:
+    assert COMMANDS[command].help
+    for parameter in COMMANDS[command].params:
+        assert parameter.help, f"{command} {parameter.name}"
+    assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
+
+
+def test_readme_names_only_commands_and_options_that_exist() -> None:
+    calls = re.findall(r"voice-ai ([a-z][a-z-]+)([^\n`]*)", README)
+    assert {"demo", "deps", "fit-abandonment", "report"} <= {name for name, _ in calls}
+    for name, rest in calls:
+        options = {option for p in COMMANDS[name].params for option in p.opts}
+        assert set(re.findall(r"--[a-z-]+", rest)) <= options, f"voice-ai {name}{rest}"
+
+
+def test_readme_lists_every_var_with_its_default() -> None:
+    project = yaml.safe_load((REPOSITORY / "dbt_project.yml").read_text(encoding="utf-8"))
+    declared = project["vars"]["voice_ai_analytics"]
+    section = README.split("### Vars")[1].split("###")[0]
+    listed = dict(re.findall(r"^\| `(voice_ai_\w+)` \| `?([^`|]+?)`? \|", section, re.MULTILINE))
+    assert listed.keys() == declared.keys()
+    assert {
+        name: yaml.safe_load(text.replace("none", "null")) for name, text in listed.items()
+    } == (declared)
+    assert len(declared) < 15
+
+
+def test_readme_names_only_metrics_that_exist() -> None:
+    metrics = set()
+    for path in (REPOSITORY / "semantic_models").glob("*.yml"):
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        metrics |= {metric["name"] for metric in content.get("metrics", [])}
+    for listed in re.findall(r"--metrics\s+([a-z0-9_,]+)", README):
+        assert set(listed.split(",")) <= metrics
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["load", "--raw", "nowhere", "--project-dir", "nowhere"], "no dbt_project.yml"),
+        (["report", "--model", "nowhere.json"], "nowhere.json: no such file"),
+        (["demo", "--raw", "nowhere"], "nowhere: no such directory"),
+        (["simulate", "--output", "unused", "--sessions", "0"], "sessions"),
+        (["fit-abandonment", "--project-dir", "nowhere"], "no dbt_project.yml"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_2(arguments, told) -> None:
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert told in result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_statistics_and_plots_are_not_loaded_for_help() -> None:
+    code = "import sys, voice_ai_analytics.cli; print('pandas' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
