@@ -20,15 +20,15 @@ from voice_ai_analytics.pipeline import fit_and_write_back, write_project_report
 from voice_ai_analytics.postgres import embedded_postgres_server
 from voice_ai_analytics.warehouse import Warehouse
 
-HEADLINES = (
-    "voice_ai_sessions",
-    "voice_ai_completion_rate",
-    "voice_ai_abandonment_rate",
-    "voice_ai_transfer_rate",
-    "voice_ai_error_turn_rate",
-    "voice_ai_asr_confidence",
-)
-BREAKDOWN = ("voice_ai_session__language", "voice_ai_session__channel")
+HEADLINES = {
+    "voice_ai_sessions": "sessions",
+    "voice_ai_completion_rate": "completed",
+    "voice_ai_abandonment_rate": "abandoned",
+    "voice_ai_transfer_rate": "transferred",
+    "voice_ai_error_turn_rate": "error turns",
+    "voice_ai_asr_confidence": "ASR conf.",
+}
+BREAKDOWN = {"voice_ai_session__language": "language", "voice_ai_session__channel": "channel"}
 
 
 @dataclass(frozen=True)
@@ -124,16 +124,15 @@ def target_environment(paths: DemoPaths, target: str) -> Iterator[None]:
 
 def headline_metrics(client: MetricClient) -> pd.DataFrame:
     """Give the headline metrics by language and channel, one row a pair."""
-    return client.query(HEADLINES, BREAKDOWN, order_by=BREAKDOWN)
+    return client.query(list(HEADLINES), list(BREAKDOWN), order_by=list(BREAKDOWN))
 
 
 def headline_table(headlines: pd.DataFrame) -> Table:
     """Lay the headline metrics out for a terminal, one row a language and channel."""
     table = Table(title="Certified metrics by language and channel")
     names = [*BREAKDOWN, *HEADLINES]
-    for name in names:
-        label = name.removeprefix("voice_ai_session__").removeprefix("voice_ai_").replace("_", " ")
-        table.add_column(label, justify="left" if "__" in name else "right")
+    for name, label in (BREAKDOWN | HEADLINES).items():
+        table.add_column(label, justify="left" if name in BREAKDOWN else "right")
     for row in headlines[names].itertuples(index=False):
         cells = []
         for name, value in zip(names, row, strict=True):

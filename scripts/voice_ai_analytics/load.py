@@ -9,8 +9,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,6 +72,7 @@ RAW_TABLES = {
 ASR_RELEASES = ("asr_model", "released_at")
 SCHEMA = "voice_ai_raw"
 LONGEST_LINE = 64 * 1024 * 1024
+BLOCK = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,8 @@ def load(
     Raises
     ------
     UserError
-        Where a file or a column is missing; nothing is written then.
+        Where a file or a column is missing, or a table of the same name is somebody else's; nothing
+        is written then.
     """
     headers = {table: _header(raw, table) for table in RAW_TABLES}
     releases = _asr_releases(raw / "truth.json")
@@ -125,46 +129,47 @@ def load(
             if earlier := _earlier_load(connection.execute, digests):
                 return earlier
             return _read_files(connection, raw, headers, releases, digests, progress)
-    with tempfile.TemporaryDirectory() as scratch, warehouse.connect() as target:
-        with target.cursor() as cursor:
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        warehouse.connect() as target,
+        target.cursor() as cursor,
+        closing(duckdb.connect(str(Path(scratch) / "raw.duckdb"))) as reader,
+    ):
 
-            def execute(statement: str):
-                cursor.execute(statement)
-                return cursor
+        def execute(statement: str):
+            cursor.execute(statement)
+            return cursor
 
-            if earlier := _earlier_load(execute, digests):
-                return earlier
-            reader = duckdb.connect(str(Path(scratch) / "raw.duckdb"))
-            try:
-                result = _read_files(reader, raw, headers, releases, digests, progress)
-                _copy_to_postgres(reader, cursor, Path(scratch))
-            finally:
-                reader.close()
-            return result
+        if earlier := _earlier_load(execute, digests):
+            return earlier
+        result = _read_files(reader, raw, headers, releases, digests, progress)
+        _copy_to_postgres(reader, cursor, Path(scratch))
+        return result
 
 
-def _header(raw: Path, table: str) -> list[str]:
-    """Read a file's column names, in lower case; none for an empty file."""
+def _header(raw: Path, table: str) -> tuple[list[str], int]:
+    """Read a file's column names, in lower case, and how many records to skip to the first row."""
     path = raw / f"{table}.csv"
     expected = RAW_TABLES[table]
     if not path.is_file():
         files = ", ".join(f"{name}.csv" for name in RAW_TABLES)
         raise UserError(f"{path}: no such file; expected {files} in one directory")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            names = [name.strip().lower() for name in next(csv.reader(stream), [])]
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
+            records = enumerate(csv.reader(stream), start=1)
+            skip, header = next((found for found in records if any(found[1])), (0, []))
+    except (csv.Error, OSError) as error:
         raise UserError(
             f"{path}: the header cannot be read ({error}); save it as UTF-8 CSV"
         ) from error
-    if not names:
-        return []
-    missing = [name for name in expected if name not in names]
-    if missing:
-        raise UserError(f"{path}: no column {', '.join(missing)}; expected {', '.join(expected)}")
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
+    names = [name.strip().lower() for name in header]
+    if missing := [name for name in expected if names and name not in names]:
+        raise UserError(
+            f"{path}: no column {', '.join(missing)}; expected {', '.join(expected)} in UTF-8 CSV"
+        )
+    if repeated := [name for name in expected if names.count(name) > 1]:
         raise UserError(f"{path}: column {', '.join(repeated)} appears twice; keep one")
-    return names
+    return names, skip
 
 
 def _asr_releases(path: Path) -> list[tuple[str, str]]:
@@ -186,10 +191,18 @@ def _digest(path: Path) -> str:
 
 def _earlier_load(execute: Callable, digests: dict[str, str]) -> LoadResult | None:
     """Give the last load if it was of the same files."""
-    if not execute(
-        "select 1 from information_schema.tables"
-        f" where table_schema = '{SCHEMA}' and table_name = 'loads'"
-    ).fetchone():
+    tables = {
+        name
+        for (name,) in execute(
+            f"select table_name from information_schema.tables where table_schema = '{SCHEMA}'"
+        ).fetchall()
+    }
+    if "loads" not in tables:
+        if foreign := sorted(tables & {*RAW_TABLES, "asr_releases", "unreadable_lines"}):
+            raise UserError(
+                f"{SCHEMA}.{foreign[0]}: this table was not made by voice-ai load, which would"
+                " replace it; move it to another schema"
+            )
         return None
     loads = execute(f"select table_name, sha256, row_count from {SCHEMA}.loads").fetchall()
     if {name: digest for name, digest, _ in loads if digest} != digests:
@@ -201,7 +214,7 @@ def _earlier_load(execute: Callable, digests: dict[str, str]) -> LoadResult | No
 def _read_files(
     connection: duckdb.DuckDBPyConnection,
     raw: Path,
-    headers: dict[str, list[str]],
+    headers: dict[str, tuple[list[str], int]],
     releases: list[tuple[str, str]],
     digests: dict[str, str],
     progress: Callable[[str], None],
@@ -213,9 +226,11 @@ def _read_files(
         " (file_name text, line_number bigint, reason text, line_text text, loaded_at timestamp)"
     )
     loaded_at = datetime.now(UTC).replace(tzinfo=None)
-    for table, names in headers.items():
+    for table, (names, skip) in headers.items():
         progress(table)
-        _read_file(connection, raw / f"{table}.csv", table, names, loaded_at)
+        _create_table(connection, table, RAW_TABLES[table])
+        if names:
+            _read_file(connection, raw / f"{table}.csv", table, names, skip, loaded_at)
     _create_table(connection, "asr_releases", ASR_RELEASES)
     if releases:
         connection.executemany(
@@ -244,30 +259,48 @@ def _create_table(connection, table: str, columns: tuple[str, ...]) -> None:
     )
 
 
-def _read_file(connection, path: Path, table: str, names: list[str], loaded_at: datetime) -> None:
-    _create_table(connection, table, RAW_TABLES[table])
-    if not names:
-        return
+def _read_file(
+    connection, path: Path, table: str, names: list[str], skip: int, loaded_at: datetime
+) -> None:
     # No text of PostgreSQL's holds a NUL, so neither engine gets one.
-    wanted = ", ".join(f"replace(\"{name}\", chr(0), '')" for name in RAW_TABLES[table])
-    types = {name: "varchar" for name in names}
+    wanted = ", ".join(f"replace({name}, chr(0), '')" for name in RAW_TABLES[table])
+    # A deployment's own columns may have any name, or one twice, or none.
+    types = {
+        name if name in RAW_TABLES[table] else f"column {position}": "varchar"
+        for position, name in enumerate(names)
+    }
     try:
-        connection.execute(
-            f"insert into {SCHEMA}.{table} select {wanted}, ? from read_csv("
-            "?, columns = ?, auto_detect = false, header = true, delim = ',', quote = '\"',"
-            " escape = '\"', encoding = 'utf-8', max_line_size = ?, store_rejects = true)",
-            [loaded_at, str(path), types, LONGEST_LINE],
-        )
-    except duckdb.Error as error:
+        with tempfile.TemporaryDirectory() as scratch:
+            connection.execute(
+                f"insert into {SCHEMA}.{table} select {wanted}, ? from read_csv("
+                "?, columns = ?, auto_detect = false, header = false, skip = ?, delim = ',',"
+                " quote = '\"', escape = '\"', new_line = '\\n', encoding = 'utf-8',"
+                " max_line_size = ?, store_rejects = true)",
+                [loaded_at, str(_with_line_feeds(path, Path(scratch))), types, skip, LONGEST_LINE],
+            )
+    except (duckdb.Error, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: cannot be read as CSV: {reason}") from error
+    # A line with several faults is one line.
     connection.execute(
         f"insert into {SCHEMA}.unreadable_lines"
-        " select ?, line, lower(cast(error_type as text)), replace(csv_line, chr(0), ''), ?"
-        " from reject_errors",
+        " select ?, line, lower(min(cast(error_type as text))),"
+        " replace(min(csv_line), chr(0), ''), ? from reject_errors group by line",
         [path.name, loaded_at],
     )
     connection.execute("drop table reject_errors; drop table reject_scans")
+
+
+def _with_line_feeds(path: Path, scratch: Path) -> Path:
+    """Give the file, or a copy where it has carriage returns: DuckDB reads no mixed line ends."""
+    with path.open("rb") as stream:
+        if not any(b"\r" in block for block in iter(lambda: stream.read(BLOCK), b"")):
+            return path
+    text = {"encoding": "utf-8", "errors": "surrogateescape"}
+    copy = scratch / path.name
+    with path.open(**text) as source, copy.open("w", newline="\n", **text) as target:
+        shutil.copyfileobj(source, target, BLOCK)
+    return copy
 
 
 def _copy_to_postgres(reader, cursor, scratch: Path) -> None:
