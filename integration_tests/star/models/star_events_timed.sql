@@ -1,0 +1,19 @@
+-- One row an event, with its instant; null where it has none, or none between 2001 and 2100.
+
+with events as (
+
+    select
+        *,
+        {{ voice_ai_analytics.read_number({'unix_time': 'text'}, 'unix_time') }} as epoch_seconds
+    from {{ source('star', 'star_events') }}
+
+)
+
+select
+    file_name,
+    position,
+    agent,
+    action,
+    text,
+    case when epoch_seconds between 1e9 and 4.1e9 then to_timestamp(epoch_seconds) end as happened_at
+from events
