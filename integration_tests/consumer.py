@@ -40,7 +40,7 @@ consumer:
 
 @dataclass
 class Consumer:
-    """A dbt project that installs the package, on one engine, with commands as a user gives them."""
+    """A dbt project that installs the package, on one engine, with a user's commands."""
 
     directory: Path
     engine: str

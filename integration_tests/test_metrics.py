@@ -1,7 +1,7 @@
 """Each metric against a query written by hand over the raw seed, on both engines.
 
-The seed is twelve sessions and twenty-two turns in metrics/seeds, small enough to check an answer by
-eye; beside each query stands the answer that was counted by eye.
+The seed is twelve sessions and twenty-two turns in metrics/seeds, small enough to check an answer
+by eye; beside each query stands the answer that was counted by eye.
 """
 
 from __future__ import annotations

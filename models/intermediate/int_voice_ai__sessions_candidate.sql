@@ -102,8 +102,8 @@ select
     user_session_number > 1 as is_repeat_user_session,
     is_callback_24h_known,
     case when is_callback_24h_known then is_called_back_24h end as is_called_back_24h,
-    is_followed_by_return_7d
-    {%- for attribute in voice_ai_analytics.user_attributes() %},
-    {{ attribute }}
+    {%- for attribute in voice_ai_analytics.user_attributes() %}
+    {{ attribute }},
     {%- endfor %}
+    is_followed_by_return_7d
 from joined

@@ -28,9 +28,10 @@ neighbours as (
 select
     neighbours.session_key,
     neighbours.user_session_number,
-    neighbours.is_started_at_time_known
-    and {{ voice_ai_analytics.add_seconds('neighbours.ended_at', 86400) }}
-        <= data_horizon.last_started_at as is_callback_24h_known,
+    (
+        neighbours.is_started_at_time_known
+        and {{ voice_ai_analytics.add_seconds('neighbours.ended_at', 86400) }} <= data_horizon.last_started_at
+    ) as is_callback_24h_known,
     coalesce(
         neighbours.next_started_at
         <= {{ voice_ai_analytics.add_seconds('neighbours.ended_at', 86400) }}, false

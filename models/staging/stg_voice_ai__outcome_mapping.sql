@@ -9,7 +9,12 @@ with mapping as (
     {% if consumer_mapping %}
     union all
 
-    select platform, outcome_raw, outcome, 1 as precedence
+    -- A seed of numeric codes, or of blank platforms, is not text.
+    select
+        cast(platform as {{ dbt.type_string() }}),
+        cast(outcome_raw as {{ dbt.type_string() }}),
+        cast(outcome as {{ dbt.type_string() }}),
+        1 as precedence
     from {{ ref(consumer_mapping) }}
     {% endif %}
 

@@ -48,7 +48,10 @@ select
     ) as ended_at,
     coalesce(
         sessions.duration_seconds,
-        {{ voice_ai_analytics.seconds_between('sessions.started_at', 'sessions.ended_at') }}
+        case
+            when sessions.is_started_at_time_known
+                then {{ voice_ai_analytics.seconds_between('sessions.started_at', 'sessions.ended_at') }}
+        end
     ) as duration_seconds,
     sessions.turn_count as declared_turn_count,
     coalesce(platform_outcomes.outcome, general_outcomes.outcome, 'unknown') as outcome,

@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from voice_ai_analytics import report
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.intervals import newcombe, wilson
-from voice_ai_analytics.report import gather, render, suppress, write_report
+from voice_ai_analytics.report import render, write_report
+from voice_ai_analytics.report_data import LATENCY, RATES, gather, suppress
 
 METRICS = {
     metric["name"]: metric
@@ -333,7 +333,7 @@ def test_newcombe_of_an_empty_side_is_unknown():
 
 
 def test_interval_counts_are_the_metrics_own():
-    for rate in report.RATES:
+    for rate in RATES:
         defined = METRICS[rate.metric]["type_params"]
         assert (rate.numerator, rate.denominator) == (defined["numerator"], defined["denominator"])
 
@@ -464,7 +464,7 @@ def test_latency_is_shown_where_the_project_measures_it(tmp_path):
     sessions = some(50, response_latency_p50_ms=0.0, response_latency_p95_ms=0.0)
     sessions.loc[0, ["response_latency_p50_ms", "response_latency_p95_ms"]] = 812.0, 2345.0
     assert "Median response latency 812 ms" not in text_of(gathered(sessions, tmp_path))
-    text = text_of(gathered(sessions, tmp_path, metrics=report.LATENCY))
+    text = text_of(gathered(sessions, tmp_path, metrics=LATENCY))
     assert "Median response latency 812 ms 95th percentile of latency 2,345 ms" in text
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+
 from voice_ai_analytics import simulate as module
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.simulate import simulate

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from rich import box
 from rich.table import Table
 
 from voice_ai_analytics.abandonment import AbandonmentModel
@@ -129,7 +130,9 @@ def headline_metrics(client: MetricClient) -> pd.DataFrame:
 
 def headline_table(headlines: pd.DataFrame) -> Table:
     """Lay the headline metrics out for a terminal, one row a language and channel."""
-    table = Table(title="Certified metrics by language and channel")
+    table = Table(
+        title="Certified metrics by language and channel", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     names = [*BREAKDOWN, *HEADLINES]
     for name, label in (BREAKDOWN | HEADLINES).items():
         table.add_column(label, justify="left" if name in BREAKDOWN else "right")

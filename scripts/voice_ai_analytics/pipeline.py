@@ -10,7 +10,8 @@ from voice_ai_analytics.abandonment import AbandonmentModel, fit_abandonment
 from voice_ai_analytics.abandonment_features import feature_query
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.metrics import MetricClient
-from voice_ai_analytics.report import gather, render, write_report
+from voice_ai_analytics.report import render, write_report
+from voice_ai_analytics.report_data import gather
 from voice_ai_analytics.warehouse import Warehouse
 
 

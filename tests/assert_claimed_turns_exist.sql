@@ -1,0 +1,8 @@
+-- Mistake prevented: a load without its turns passes for sessions in which nobody spoke.
+{{ config(severity='warn') }}
+
+select
+    session_key,
+    declared_turn_count
+from {{ ref('int_voice_ai__sessions_candidate') }}
+where declared_turn_count > 0 and turn_count = 0
