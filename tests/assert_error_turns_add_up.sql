@@ -7,5 +7,7 @@ select
 from {{ ref('int_voice_ai__sessions_candidate') }}
 where
     error_turn_count > turn_count
-    or error_turn_count <> misunderstanding_turn_count + no_input_turn_count + noise_turn_count
+    or error_turn_count <> (
+        misunderstanding_turn_count + no_input_turn_count + noise_turn_count
         + no_match_turn_count + repeat_turn_count + other_turn_count
+    )

@@ -1,7 +1,7 @@
 -- Mistake prevented: user ids are written in two ways, and gaps between groups are measured on the few that match.
 {{ config(severity='warn') }}
 
-with users as (
+with known_users as (
 
     select user_key from {{ ref('stg_voice_ai__users') }}
 
@@ -9,9 +9,9 @@ with users as (
 
 select sessions.session_key
 from {{ ref('stg_voice_ai__sessions') }} as sessions
-left join users on sessions.user_key = users.user_key
+left join known_users on sessions.user_key = known_users.user_key
 where
     sessions.user_key is not null
-    and users.user_key is null
+    and known_users.user_key is null
     -- Without a users table nobody is known, and nothing is wrong.
-    and exists (select 1 from users)
+    and exists (select 1 from known_users as anyone)
