@@ -14,4 +14,4 @@ where
     sessions.user_key is not null
     and known_users.user_key is null
     -- Without a users table nobody is known, and nothing is wrong.
-    and exists (select 1 from known_users as anyone)
+    and exists (select anyone.user_key from known_users as anyone)

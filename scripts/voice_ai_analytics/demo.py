@@ -131,7 +131,10 @@ def headline_metrics(client: MetricClient) -> pd.DataFrame:
 def headline_table(headlines: pd.DataFrame) -> Table:
     """Lay the headline metrics out for a terminal, one row a language and channel."""
     table = Table(
-        title="Certified metrics by language and channel", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+        title="Certified metrics by language and channel",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+        pad_edge=False,
     )
     names = [*BREAKDOWN, *HEADLINES]
     for name, label in (BREAKDOWN | HEADLINES).items():
