@@ -204,3 +204,19 @@ def test_simulated_truth_is_what_is_certified(simulated, postgres_database, targ
         "voice_ai_asr_confidence": rates["asr_confidence"],
     }.items():
         assert float(row[metric]) == pytest.approx(expected, abs=1e-9)
+
+
+def test_model_and_report_from_another_directory(stranger, tmp_path) -> None:
+    output, _ = stranger
+    voice_ai = [sys.executable, "-m", "voice_ai_analytics.cli"]
+    project = ["--project-dir", str(output / "project")]
+    for command, name in (("fit-abandonment", "model.json"), ("report", "report.html")):
+        result = subprocess.run(
+            [*voice_ai, command, *project, "--output", name],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert "Traceback" not in result.stderr
+        assert (tmp_path / name).is_file(), result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "report.html"]

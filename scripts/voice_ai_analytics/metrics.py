@@ -34,7 +34,13 @@ class MetricClient:
         if not (project.directory / "target" / "semantic_manifest.json").is_file():
             raise UserError(f"{project.directory}: no semantic manifest; run dbt build first")
         self._configuration = CLIConfiguration()
-        with _target(project.target), contextlib.redirect_stdout(io.StringIO()):
+        # dbt takes a profile's relative path from the current directory, as if run in the project.
+        self._directory = project.directory
+        with (
+            contextlib.chdir(self._directory),
+            _target(project.target),
+            contextlib.redirect_stdout(io.StringIO()),
+        ):
             self._configuration.setup(
                 dbt_profiles_path=project.profiles,
                 dbt_project_path=project.directory,
@@ -80,12 +86,13 @@ class MetricClient:
             where_constraints=list(where) or None,
             order_by_names=list(order_by) or None,
         )
-        table = self._engine.query(request).result_df
-        return _frame(table)
+        with contextlib.chdir(self._directory):
+            return _frame(self._engine.query(request).result_df)
 
     def sql(self, statement: str) -> pd.DataFrame:
         """Run SQL on the engine's own connection."""
-        return _frame(self._configuration.sql_client.query(statement))
+        with contextlib.chdir(self._directory):
+            return _frame(self._configuration.sql_client.query(statement))
 
 
 def _frame(table) -> pd.DataFrame:
