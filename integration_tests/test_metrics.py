@@ -266,3 +266,15 @@ def test_configuration_validates_without_a_word(project) -> None:
 )
 def test_saved_query_answers(project, saved_query) -> None:
     assert project.mf("--saved-query", f"voice_ai_{saved_query}")
+
+
+def test_analyses_run_and_count_what_the_metrics_count(project, answers) -> None:
+    project.dbt("compile", "--select", "package:voice_ai_analytics,resource_type:analysis")
+    compiled = project.directory / "target" / "compiled" / "voice_ai_analytics" / "analyses"
+    rows = {path.stem: project.rows(path.read_text()) for path in compiled.glob("*.sql")}
+    assert sorted(rows) == ["accessibility", "adoption", "efficiency", "error_reduction"]
+    assert sum(row[1] for row in rows["efficiency"]) == answers["voice_ai_sessions"]
+    assert sum(row[1] for row in rows["adoption"]) == answers["voice_ai_sessions"]
+    assert sum(row[2] for row in rows["error_reduction"]) == answers["voice_ai_turns"]
+    # Five users, none of their cohorts of five: nothing may be told of them.
+    assert rows["accessibility"] == []
