@@ -13,6 +13,9 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from voice_ai_analytics.cli import app
+from voice_ai_analytics.dbt_project import DbtProject
+from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.warehouse import Warehouse
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -78,6 +81,16 @@ def test_a_mistake_is_one_line_and_exit_2(arguments, told) -> None:
     assert told in result.stderr
     assert "Traceback" not in result.stdout + result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_a_refused_query_is_a_users_error(tmp_path) -> None:
+    (tmp_path / "dbt_project.yml").write_text("name: p\nprofile: p\n")
+    (tmp_path / "profiles.yml").write_text(
+        "p: {target: d, outputs: {d: {type: duckdb, path: p.duckdb}}}"
+    )
+    warehouse = Warehouse(DbtProject(tmp_path))
+    with pytest.raises(UserError, match="run on this target"):
+        warehouse.query("select * from not_built")
 
 
 def test_statistics_and_plots_are_not_loaded_for_help() -> None:

@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.files import write_whole
 from voice_ai_analytics.intervals import newcombe, wilson
-from voice_ai_analytics.report import render, write_report
+from voice_ai_analytics.report import render
 from voice_ai_analytics.report_data import LATENCY, RATES, gather, suppress
 
 METRICS = {
@@ -654,11 +655,11 @@ def test_every_plot_can_be_read_without_seeing_it(html):
 
 def test_a_report_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "new" / "report.html"
-    write_report(path, "one é")
-    write_report(path, "two")
+    write_whole(path, "one é")
+    write_whole(path, "two")
     assert path.read_text() == "two" and [p.name for p in path.parent.iterdir()] == ["report.html"]
     with pytest.raises(UserError, match="cannot be written"):
-        write_report(path / "below" / "report.html", "three")
+        write_whole(path / "below" / "report.html", "three")
     assert path.read_text() == "two"
 
 
@@ -668,7 +669,7 @@ def test_the_page_in_a_browser(html, tmp_path):
         pytest.skip("Chromium is not installed: apt-get install chromium")
     playwright = pytest.importorskip("playwright.sync_api")
     path = tmp_path / "report.html"
-    write_report(path, html)
+    write_whole(path, html)
     with playwright.sync_playwright() as browsers:
         browser = browsers.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for width in (360, 1280):

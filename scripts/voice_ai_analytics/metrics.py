@@ -37,7 +37,7 @@ class MetricClient:
         # dbt takes a profile's relative path from the current directory, as if run in the project.
         self._directory = project.directory
         with (
-            contextlib.chdir(self._directory),
+            self._in_project(),
             _target(project.target),
             contextlib.redirect_stdout(io.StringIO()),
         ):
@@ -86,13 +86,23 @@ class MetricClient:
             where_constraints=list(where) or None,
             order_by_names=list(order_by) or None,
         )
-        with contextlib.chdir(self._directory):
+        with self._in_project():
             return _frame(self._engine.query(request).result_df)
 
     def sql(self, statement: str) -> pd.DataFrame:
         """Run SQL on the engine's own connection."""
-        with contextlib.chdir(self._directory):
+        with self._in_project():
             return _frame(self._configuration.sql_client.query(statement))
+
+    @contextlib.contextmanager
+    def _in_project(self) -> Iterator[None]:
+        """Work in the project's directory; tell what dbt or MetricFlow refuse in one line."""
+        try:
+            with contextlib.chdir(self._directory):
+                yield
+        except Exception as error:
+            reason = " ".join(str(error).split())[:300]
+            raise UserError(f"the metric query fails: {reason}; run dbt build first") from error
 
 
 def _frame(table) -> pd.DataFrame:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from voice_ai_analytics.abandonment import AbandonmentModel, fit_abandonment
 from voice_ai_analytics.abandonment_features import feature_query
 from voice_ai_analytics.dbt_project import DbtProject
+from voice_ai_analytics.files import write_whole
 from voice_ai_analytics.metrics import MetricClient
-from voice_ai_analytics.report import render, write_report
+from voice_ai_analytics.report import render
 from voice_ai_analytics.report_data import gather
 from voice_ai_analytics.warehouse import Warehouse
 
@@ -46,11 +46,8 @@ def fit_and_write_back(
     )
     frame = warehouse.query(query)
     model = fit_abandonment(frame, k=k, include_after_the_fact=include_after_the_fact, seed=seed)
+    write_whole(output, json.dumps(model.to_json(), indent=2, ensure_ascii=False) + "\n")
     warehouse.write_tables(model.tables())
-    text = json.dumps(model.to_json(), indent=2, ensure_ascii=False) + "\n"
-    unfinished = output.with_name(output.name + ".unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, output)
     return model
 
 
@@ -77,4 +74,4 @@ def write_project_report(
         model_json=model_json,
         min_cohort_size=project.variable("voice_ai_min_cohort_size", 5),
     )
-    write_report(output, render(data))
+    write_whole(output, render(data))

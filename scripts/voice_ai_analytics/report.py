@@ -3,7 +3,6 @@
 `render` draws what `report_data.gather` read. The report defines no metric.
 """
 
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.intervals import newcombe, wilson
 from voice_ai_analytics.report_data import (
     ABANDONMENT,
@@ -136,31 +134,6 @@ def render(data: ReportData) -> str:
         users=data.totals[USERS],
         turns=data.totals[TURNS],
     )
-
-
-def write_report(path: Path, html: str) -> None:
-    """Write the report so that a reader sees the old one or the new one, whole.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file; its directory is made.
-    html : str
-        From `render`.
-
-    Raises
-    ------
-    UserError
-        If the file cannot be written.
-    """
-    unfinished = path.with_name(path.name + ".unfinished")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(html, encoding="utf-8")
-        os.replace(unfinished, path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"{path}: cannot be written ({reason}): name another file") from error
 
 
 OF_TURNS = "Turns of one session are alike, so the true intervals are wider than these."

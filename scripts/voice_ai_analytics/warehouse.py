@@ -75,6 +75,12 @@ class Warehouse:
         try:
             yield connection
             connection.commit()
+        except (duckdb.Error, psycopg2.Error) as error:
+            connection.rollback()
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(
+                f"the database refuses: {reason}; was dbt build run on this target?"
+            ) from error
         except BaseException:
             connection.rollback()
             raise
