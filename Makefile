@@ -10,7 +10,7 @@ demo: install
 	$(BIN)/voice-ai demo --target $(TARGET) --output output
 
 test: install packages
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 
 lint: install packages
 	$(BIN)/ruff check .

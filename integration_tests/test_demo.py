@@ -21,12 +21,29 @@ BROKEN_TURNS = {
     "unknown_speaker": [{"speaker": "parrot"}],
     "unknown_session": [{"session_id": "nowhere"}],
     "ended_before_started": [{"turn_duration_sec": "-3"}],
+    # No engine's interval holds it: it must cost this turn, not the build.
+    "unreadable_ended_at": [{"turn_duration_sec": "1e30"}],
     "missing_turn_id": [{"turn_id": ""}],
+    "quarantined_session": [{"session_id": "broken1"}],
 }
 BROKEN_SESSIONS = {
     "missing_session_id": [{"session_id": ""}],
     "unreadable_started_at": [{"created_at": "yesterday"}, {"created_at": "2025-02-30"}],
     "negative_duration_seconds": [{"total_duration_sec": "-5"}],
+    "duration_seconds_too_large": [{"total_duration_sec": "1e30"}],
+    "duplicate": [{"session_id": '1; drop table "x"\'', "user_id": ""}],
+}
+MODEL_KEYS = {
+    "verdict",
+    "strongest_predictor",
+    "n_sessions",
+    "n_events",
+    "n_users",
+    "excluded",
+    "coefficients",
+    "likelihood_ratio_p_value",
+    "auc",
+    "calibration",
 }
 
 
@@ -99,6 +116,7 @@ def test_a_strangers_files_run_without_a_truth(stranger) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
     model = json.loads((output / "abandonment_model.json").read_text(encoding="utf-8"))
     assert model["verdict"] in " ".join(result.stdout.split())
+    assert model.keys() >= MODEL_KEYS
     assert (output / "report.html").stat().st_size > 10_000
 
 
@@ -139,9 +157,11 @@ def test_a_second_run_on_the_same_files_changes_nothing(stranger) -> None:
         " order by session_key",
     )
     before = [certified(output, query) for query in everything]
+    model = (output / "abandonment_model.json").read_bytes()
     result = run_demo(output, "--raw", str(output / "files"))
     assert "nothing to do" in result.stdout
     assert [certified(output, query) for query in everything] == before
+    assert (output / "abandonment_model.json").read_bytes() == model
 
 
 def test_files_of_headers_only_end_without_a_traceback(tmp_path) -> None:

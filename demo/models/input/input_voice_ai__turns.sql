@@ -12,9 +12,10 @@ select
         else speaker
     end as speaker,
     created_at as started_at,
-    -- A duration that is no number stays as it is: an instant that cannot be read, so that the turn is quarantined.
+    -- A duration that is no number, or longer than anything, stays as it is: an instant that cannot be read, so that
+    -- the turn is quarantined.
     case
-        when {{ duration }} is null then turn_duration_sec
+        when {{ duration }} is null or abs({{ duration }}) > 1e9 then turn_duration_sec
         when {{ started_at }} is not null
             then cast({{ voice_ai_analytics.add_seconds(started_at, duration) }} as {{ dbt.type_string() }})
     end as ended_at,
