@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg2
@@ -14,6 +15,21 @@ from consumer import Consumer, install
 from voice_ai_analytics.postgres import embedded_postgres_server
 
 ENGINES = ("duckdb", "postgres")
+
+
+def _execute(server: dict[str, str], *statements: str) -> None:
+    with closing(
+        psycopg2.connect(
+            host=server["VOICE_AI_POSTGRES_HOST"],
+            port=server["VOICE_AI_POSTGRES_PORT"],
+            user=server["VOICE_AI_POSTGRES_USER"],
+            dbname="postgres",
+        )
+    ) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +43,8 @@ def postgres_server() -> Iterator[dict[str, str]]:
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
         embedded_postgres_server(Path(directory) / "data") as variables,
     ):
+        # Nothing here must survive a crash of the machine, and waiting for the disk takes minutes.
+        _execute(variables, "alter system set fsync = off", "select pg_reload_conf()")
         yield variables
 
 
@@ -36,16 +54,7 @@ def postgres_database(postgres_server) -> Callable[[], dict[str, str]]:
 
     def create() -> dict[str, str]:
         name = f"test_{uuid.uuid4().hex}"
-        connection = psycopg2.connect(
-            host=postgres_server["VOICE_AI_POSTGRES_HOST"],
-            port=postgres_server["VOICE_AI_POSTGRES_PORT"],
-            user=postgres_server["VOICE_AI_POSTGRES_USER"],
-            dbname="postgres",
-        )
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(f"create database {name}")
-        connection.close()
+        _execute(postgres_server, f"create database {name}")
         return postgres_server | {"VOICE_AI_POSTGRES_DATABASE": name}
 
     return create

@@ -253,10 +253,7 @@ def reader(story):
         thread.join()
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=pytest.mark.xdist_group(f"gate {name}")) for name in ENGINES],
-)
+@pytest.fixture(scope="module", params=ENGINES)
 def engine(request):
     return request.param
 

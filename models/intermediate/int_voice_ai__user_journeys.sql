@@ -19,7 +19,8 @@ neighbours as (
         coalesce(ended_at, started_at) as ended_at,
         is_started_at_time_known,
         row_number() over user_sessions as user_session_number,
-        lead(started_at) over user_sessions as next_started_at
+        lead(started_at) over user_sessions as next_started_at,
+        lead(is_started_at_time_known) over user_sessions as is_next_started_at_time_known
     from sessions
     window user_sessions as (partition by user_key order by started_at, session_key)
 
@@ -31,6 +32,11 @@ select
     (
         neighbours.is_started_at_time_known
         and {{ voice_ai_analytics.add_seconds('neighbours.ended_at', 86400) }} <= data_horizon.last_started_at
+        -- A next session of which only the day is known may lie on either side of the limit.
+        and (
+            coalesce(neighbours.is_next_started_at_time_known, true)
+            or neighbours.next_started_at > {{ voice_ai_analytics.add_seconds('neighbours.ended_at', 86400) }}
+        )
     ) as is_callback_24h_known,
     coalesce(
         neighbours.next_started_at

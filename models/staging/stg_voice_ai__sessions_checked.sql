@@ -14,8 +14,7 @@ checked as (
             'missing_session_id': 'session_id is null',
             'missing_platform': 'platform is null',
             'missing_started_at': "started_at is null and coalesce(unreadable_reasons, '') not like '%unreadable_started_at%'",
-            'ended_before_started':
-                "case when is_ended_at_date_only then ended_at < date_trunc('day', started_at) else ended_at < started_at end",
+            'ended_before_started': voice_ai_analytics.ends_before_it_starts(),
             'negative_duration_seconds': 'duration_seconds < 0',
             'duration_seconds_too_large': 'duration_seconds > 1e9',
             'negative_turn_count': 'turn_count < 0',

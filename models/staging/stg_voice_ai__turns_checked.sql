@@ -34,7 +34,7 @@ checked as (
             'missing_speaker': 'typed.speaker is null',
             'unknown_speaker': "lower(typed.speaker) not in ('user', 'assistant', 'system')",
             'negative_turn_index': 'typed.turn_index < 0',
-            'ended_before_started': 'typed.ended_at < typed.started_at and not typed.is_ended_at_date_only',
+            'ended_before_started': voice_ai_analytics.ends_before_it_starts(),
             'asr_confidence_out_of_range': 'typed.asr_confidence not between 0 and 1',
             'intent_confidence_out_of_range': 'typed.intent_confidence not between 0 and 1',
             'negative_response_latency_ms': 'typed.response_latency_ms < 0',

@@ -92,7 +92,7 @@ ERROR_TYPES = (MISUNDERSTANDING, NO_INPUT, NOISE)
 RATES = (*HEADLINE, *EFFICIENCY, *ADOPTION, *ERROR_TYPES)
 
 SESSIONS, ELIGIBLE, USERS = "voice_ai_sessions", "voice_ai_eligible_sessions", "voice_ai_users"
-TURNS, ERROR_TURNS = "voice_ai_turns", "voice_ai_error_turns"
+TURNS = "voice_ai_turns"
 ACTIVE_USERS = "voice_ai_weekly_active_users"
 LATENCY = ("voice_ai_response_latency_p50_ms", "voice_ai_response_latency_p95_ms")
 HANDLE_TIME, TURNS_PER_SESSION = "voice_ai_handle_time_seconds", "voice_ai_turns_per_session"
