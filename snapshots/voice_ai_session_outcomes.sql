@@ -5,8 +5,7 @@
     schema='voice_ai',
     unique_key='session_key',
     strategy='check',
-    check_cols=['outcome', 'outcome_raw', 'transfer_reason', 'csat_score', 'asr_model'],
-    hard_deletes='new_record'
+    check_cols=['outcome', 'outcome_raw', 'transfer_reason', 'csat_score', 'asr_model', 'is_deleted_upstream']
 ) }}
 
 -- Reads the certified fact, so that only tested outcomes enter history.
@@ -19,7 +18,13 @@ select
     outcome_raw,
     transfer_reason,
     csat_score,
-    asr_model
+    asr_model,
+    is_deleted_upstream
 from {{ ref('fact_voice_ai_sessions') }}
+{%- set candidate = ref('int_voice_ai__sessions_candidate') %}
+{%- if load_relation(this) %}
+-- Nothing else has changed since the last build.
+where session_key in (select session_key from {{ candidate }})
+{%- endif %}
 
 {% endsnapshot %}

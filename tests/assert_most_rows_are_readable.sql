@@ -1,17 +1,16 @@
 -- Mistake prevented: a platform changes its export (the order of a date, confidences in per cent), nearly every row is
 -- quarantined, and the certified fact is replaced by the rest. A few bad rows are quarantine's work; most of a table is
 -- a broken load. Rows that are good in themselves do not count: duplicates, and turns whose session is not there.
+{%- set build = voice_ai_analytics.this_build() %}
+
 with checked_rows as (
 
     {% for table in ['sessions', 'turns'] %}
     select
         '{{ table }}' as table_name,
         platform,
-        case
-            when quarantine_reasons not in ('duplicate', 'unknown_session', 'quarantined_session') then 1
-            else 0
-        end as is_bad
-    from {{ ref('stg_voice_ai__' ~ table ~ '_checked') }}
+        case when quarantine_reasons is not null then 1 else 0 end as is_bad
+    from {{ voice_ai_analytics.rows_of_build(table, build) }}
     {{ "union all" if not loop.last }}
     {% endfor %}
 

@@ -5,6 +5,10 @@ select
 from (
     select
         (select count(*) from {{ ref('stg_voice_ai__turns') }}) as staged_turns,
-        (select coalesce(sum(turn_count), 0) from {{ ref('int_voice_ai__sessions_candidate') }}) as counted_turns
+        (
+            select coalesce(sum(candidate.turn_count), 0)
+            from {{ ref('int_voice_ai__sessions_candidate') }} as candidate
+            inner join {{ ref('stg_voice_ai__sessions') }} as staged on candidate.session_key = staged.session_key
+        ) as counted_turns
 ) as turns
 where staged_turns <> counted_turns

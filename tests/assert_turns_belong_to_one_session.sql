@@ -6,7 +6,7 @@ select
     platform,
     turn_id,
     count(distinct session_id) as session_count
-from {{ ref('stg_voice_ai__turns_checked') }}
-where session_key is not null
+from {{ ref('stg_voice_ai__turns_repeated') }}
+where version_number is not null
 group by platform, turn_id
 having count(distinct session_id) > 1

@@ -25,7 +25,7 @@
             'required': ['user_id'],
             'columns': {
                 'user_id': 'text', 'region': 'text', 'has_disability': 'boolean',
-                'is_first_time_digital_user': 'boolean'
+                'is_first_time_digital_user': 'boolean', 'updated_at': 'timestamp', 'loaded_at': 'timestamp'
             }
         },
         'asr_references': {

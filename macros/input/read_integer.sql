@@ -1,6 +1,7 @@
 {#- An input column as an integer; null where it is absent, fractional, too large or not a number. -#}
 {% macro read_integer(columns, name) -%}
     {%- if name not in columns -%} cast(null as integer)
+    {%- elif voice_ai_analytics.is_small_integer_type(columns[name]) -%} cast({{ name }} as integer)
     {%- else -%}
     {%- set number = voice_ai_analytics.read_number(columns, name) -%}
     case
@@ -8,4 +9,9 @@
             then cast({{ number }} as integer)
     end
     {%- endif -%}
+{%- endmacro %}
+
+
+{% macro is_small_integer_type(type) -%}
+    {{ return(type in ('integer', 'int', 'int4', 'smallint', 'int2', 'tinyint', 'utinyint', 'usmallint')) }}
 {%- endmacro %}

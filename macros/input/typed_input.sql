@@ -5,7 +5,7 @@
     {%- set contract = voice_ai_analytics.input_contract(table) -%}
     {%- set columns = voice_ai_analytics.input_columns(relation, contract.required) -%}
     {%- set parsed = [] -%}
-    {%- for name, type in contract.columns.items() if type != 'text' and name in columns -%}
+    {%- for name, type in contract.columns.items() if voice_ai_analytics.may_be_unreadable(type, columns.get(name)) -%}
         {%- do parsed.append(name) -%}
     {%- endfor -%}
     select
@@ -16,16 +16,26 @@
         is_{{ name }}_date_only,
         {%- endfor %}
         {%- for reasons in (true, false) %}
-        nullif(concat_ws(
-            '{{ ", " if reasons else "; " }}'
-            {%- for name in parsed %},
-            case
-                when {{ name }} is null and {{ name }}_given is not null
-                    then {{ "'unreadable_" ~ name ~ "'" if reasons else "'" ~ name ~ "=' || " ~ name ~ "_given" }}
-            end
-            {%- endfor %}
-            {%- if not parsed %}, null{% endif %}
-        ), '') as {{ 'unreadable_reasons' if reasons else 'unreadable_values' }}{{ "," if reasons }}
+        {%- if parsed %}
+        case
+            when
+                {%- for name in parsed %}
+                {{ "or " if not loop.first }}({{ name }} is null and {{ name }}_given is not null)
+                {%- endfor %}
+                then concat_ws(
+                    '{{ ", " if reasons else "; " }}'
+                    {%- for name in parsed %},
+                    case
+                        when {{ name }} is null and {{ name }}_given is not null
+                            then {% if reasons %}'unreadable_{{ name }}'
+                            {%- else %}'{{ name }}=' || cast({{ name }}_given as {{ dbt.type_string() }}){% endif %}
+                    end
+                    {%- endfor %}
+                )
+        end
+        {%- else %}
+        cast(null as {{ dbt.type_string() }})
+        {%- endif %} as {{ 'unreadable_reasons' if reasons else 'unreadable_values' }}{{ "," if reasons }}
         {%- endfor %}
     from (
         select
@@ -39,9 +49,22 @@
             {{ voice_ai_analytics.read_text(columns, name) }} as {{ name }},
             {%- endfor %}
             {%- for name in parsed %}
-            {{ voice_ai_analytics.read_text(columns, name) }} as {{ name }}_given,
+            {{ name if voice_ai_analytics.is_numeric_type(columns[name]) else voice_ai_analytics.read_text(columns, name) }}
+                as {{ name }}_given,
             {%- endfor %}
             1 as one
         from {{ relation }}
     ) as given
+{%- endmacro %}
+
+
+{#- Whether a column of this type in the input may hold what is no value of the contract's type. -#}
+{% macro may_be_unreadable(contract_type, input_type) -%}
+    {{ return(
+        contract_type != 'text'
+        and input_type is not none
+        and not (contract_type == 'timestamp' and (input_type.startswith('timestamp') or input_type == 'date'))
+        and not (contract_type == 'boolean' and input_type == 'boolean')
+        and not (contract_type == 'integer' and voice_ai_analytics.is_small_integer_type(input_type))
+    ) }}
 {%- endmacro %}

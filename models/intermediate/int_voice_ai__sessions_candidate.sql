@@ -6,6 +6,16 @@
     'interruption_known_turn_count', 'interruption_turn_count'
 ] -%}
 
+{%- set build = voice_ai_analytics.this_build() -%}
+{%- set affected = ref('int_voice_ai__sessions_affected') -%}
+{%- set own_columns = [
+    'session_key', 'platform', 'session_id', 'user_key', 'channel', 'language', 'asr_model', 'bot_version', 'started_at',
+    'is_started_at_time_known', 'ended_at', 'duration_seconds', 'outcome', 'outcome_raw', 'transfer_reason',
+    'declared_turn_count', 'csat_score', 'cost_usd'
+] -%}
+{%- set sums = ['asr_confidence_sum', 'intent_confidence_sum'] -%}
+{%- set former_columns = own_columns + counts + sums + ['first_loaded_at', 'last_loaded_at'] -%}
+
 with sessions as (
 
     select * from {{ ref('stg_voice_ai__sessions') }}
@@ -15,6 +25,12 @@ with sessions as (
 turns as (
 
     select * from {{ ref('int_voice_ai__turns_aggregated') }}
+
+),
+
+kept as (
+
+    select * from {{ ref('int_voice_ai__sessions_kept') }}
 
 ),
 
@@ -30,31 +46,68 @@ users as (
 
 ),
 
+rebuilt as (
+
+    select
+        sessions.{{ own_columns | join(',
+        sessions.') }},
+        {%- for count in counts %}
+        cast(coalesce(turns.{{ count }}, 0) as integer) as {{ count }},
+        {%- endfor %}
+        turns.{{ sums | join(',
+        turns.') }},
+        least(sessions.loaded_at, turns.first_loaded_at) as first_loaded_at,
+        greatest(sessions.loaded_at, turns.last_loaded_at) as last_loaded_at,
+        false as is_deleted_upstream
+    from sessions
+    -- A session without turns is a session.
+    left join turns on sessions.platform = turns.platform and sessions.session_id = turns.session_id
+
+    {%- if build.fact %}
+
+    union all
+
+    select {{ former_columns | join(', ') }}, true as is_deleted_upstream
+    from kept
+    {%- endif %}
+
+    {%- if not build.is_full %}
+
+    union all
+
+    -- Not rebuilt, but another session of the same user, or the user, has changed.
+    select
+        fact.{{ former_columns | join(',
+        fact.') }},
+        fact.is_deleted_upstream
+    from journeys
+    inner join {{ build.fact }} as fact
+        on journeys.session_key = fact.session_key and journeys.started_at = fact.started_at
+    left join {{ affected }} as affected on journeys.session_key = affected.session_key
+    where affected.session_key is null
+    {%- endif %}
+
+),
+
 joined as (
 
     select
-        sessions.*,
+        rebuilt.*,
         users.region,
         users.has_disability,
         users.is_first_time_digital_user,
         {%- for attribute in voice_ai_analytics.user_attributes() %}
         users.{{ attribute }},
         {%- endfor %}
-        {%- for count in counts %}
-        cast(coalesce(turns.{{ count }}, 0) as integer) as {{ count }},
-        {%- endfor %}
-        turns.asr_confidence_sum,
-        turns.intent_confidence_sum,
         journeys.user_session_number,
         journeys.is_callback_24h_known,
         journeys.is_called_back_24h,
         journeys.is_followed_by_return_7d,
-        sessions.outcome not in ('not_connected', 'voicemail', 'in_progress') as is_eligible
-    from sessions
-    -- A session without turns, or without a known user, is a session.
-    left join turns on sessions.session_key = turns.session_key
-    left join journeys on sessions.session_key = journeys.session_key
-    left join users on sessions.user_key = users.user_key
+        rebuilt.outcome not in ('not_connected', 'voicemail', 'in_progress') as is_eligible
+    from rebuilt
+    -- A session without a known user is a session.
+    left join journeys on rebuilt.session_key = journeys.session_key
+    left join users on rebuilt.user_key = users.user_key
 
 )
 
@@ -105,5 +158,8 @@ select
     {%- for attribute in voice_ai_analytics.user_attributes() %}
     {{ attribute }},
     {%- endfor %}
-    is_followed_by_return_7d
+    is_followed_by_return_7d,
+    is_deleted_upstream,
+    first_loaded_at,
+    last_loaded_at
 from joined

@@ -1,50 +1,123 @@
-with sessions as (
+{%- set build = voice_ai_analytics.this_build() -%}
+{%- set sessions = ref('stg_voice_ai__sessions') -%}
+{%- set kept = ref('int_voice_ai__sessions_kept') -%}
+{%- set affected = ref('int_voice_ai__sessions_affected') -%}
+{%- set users = ref('stg_voice_ai__users') -%}
+{%- set columns = ['session_key', 'user_key', 'started_at', 'is_started_at_time_known', 'ended_at'] -%}
+{%- set journey_columns = ['user_session_number', 'is_callback_24h_known', 'is_called_back_24h', 'is_followed_by_return_7d'] -%}
+{%- set horizons = voice_ai_analytics.data_horizons(build, sessions, kept, affected) -%}
 
-    select *
-    from {{ ref('stg_voice_ai__sessions') }}
-    where user_key is not null
+with rebuilt_sessions as (
+
+    select {{ columns | join(', ') }} from {{ sessions }}
+    {%- if build.fact %}
+    union all
+    select {{ columns | join(', ') }} from {{ kept }}
+    {%- endif %}
+
+),
+{% if build.is_full %}
+sessions as (
+
+    select * from rebuilt_sessions
+
+),
+{% else %}
+fact as (
+
+    select fact.*
+    from {{ build.fact }} as fact
+    left join {{ affected }} as affected on fact.session_key = affected.session_key
+    where affected.session_key is null and fact.user_key is not null
 
 ),
 
-data_horizon as (
+-- The newest start in the data decides which call-backs can be known; when it moves, some sessions' answer changes.
+users_to_look_at as (
 
-    select max(started_at) as last_started_at from {{ ref('stg_voice_ai__sessions') }}
+    select user_key from rebuilt_sessions where user_key is not null
+    union
+    select certified_user_key from {{ affected }} where certified_user_key is not null
+    union
+    select user_key from {{ users }} where changed_at > {{ build.certified_at }}
+    union
+    select user_key
+    from {{ build.fact }}
+    where
+        user_key is not null
+        and (
+            ended_at between {{ horizons.low }} and {{ horizons.high }}
+            or (ended_at is null and started_at between {{ horizons.low }} and {{ horizons.high }})
+        )
 
 ),
 
+sessions as (
+
+    select * from rebuilt_sessions
+    union all
+    select fact.{{ columns | join(', fact.') }}
+    from fact
+    inner join users_to_look_at on fact.user_key = users_to_look_at.user_key
+
+),
+{% endif %}
 neighbours as (
 
     select
         session_key,
+        user_key,
+        started_at,
         coalesce(ended_at, started_at) as ended_at,
         is_started_at_time_known,
         row_number() over user_sessions as user_session_number,
         lead(started_at) over user_sessions as next_started_at,
         lead(is_started_at_time_known) over user_sessions as is_next_started_at_time_known
     from sessions
+    where user_key is not null
     window user_sessions as (partition by user_key order by started_at, session_key)
 
-)
+),
 
-select
-    neighbours.session_key,
-    neighbours.user_session_number,
-    (
-        neighbours.is_started_at_time_known
-        and {{ voice_ai_analytics.add_seconds('neighbours.ended_at', 86400) }} <= data_horizon.last_started_at
-        -- A next session of which only the day is known may lie on either side of the limit.
-        and (
-            coalesce(neighbours.is_next_started_at_time_known, true)
-            or neighbours.next_started_at > {{ voice_ai_analytics.add_seconds('neighbours.ended_at', 86400) }}
-        )
-    ) as is_callback_24h_known,
-    coalesce(
-        neighbours.next_started_at
-        <= {{ voice_ai_analytics.add_seconds('neighbours.ended_at', 86400) }}, false
-    ) as is_called_back_24h,
-    coalesce(
-        neighbours.next_started_at
-        <= {{ voice_ai_analytics.add_seconds('neighbours.ended_at', 7 * 86400) }}, false
-    ) as is_followed_by_return_7d
-from neighbours
-cross join data_horizon
+journeys as (
+
+    select
+        session_key,
+        user_key,
+        started_at,
+        user_session_number,
+        (
+            is_started_at_time_known
+            and {{ voice_ai_analytics.add_seconds('ended_at', 86400) }} <= {{ horizons.now }}
+            -- A next session of which only the day is known may lie on either side of the limit.
+            and (
+                coalesce(is_next_started_at_time_known, true)
+                or next_started_at > {{ voice_ai_analytics.add_seconds('ended_at', 86400) }}
+            )
+        ) as is_callback_24h_known,
+        coalesce(
+            next_started_at <= {{ voice_ai_analytics.add_seconds('ended_at', 86400) }}, false
+        ) as is_called_back_24h,
+        coalesce(
+            next_started_at <= {{ voice_ai_analytics.add_seconds('ended_at', 7 * 86400) }}, false
+        ) as is_followed_by_return_7d
+    from neighbours
+
+)
+{% if build.is_full %}
+select * from journeys
+{% else %}
+-- Of the sessions that are not rebuilt, those whose journey or user has changed.
+select journeys.*
+from journeys
+left join fact on journeys.session_key = fact.session_key and journeys.started_at = fact.started_at
+left join {{ users }} as changed_users
+    on journeys.user_key = changed_users.user_key and changed_users.changed_at > {{ build.certified_at }}
+where
+    fact.session_key is null
+    or changed_users.user_key is not null
+    or fact.user_session_number <> journeys.user_session_number
+    or fact.is_callback_24h_known <> journeys.is_callback_24h_known
+    or (fact.is_called_back_24h is distinct from journeys.is_called_back_24h and journeys.is_callback_24h_known)
+    or fact.is_followed_by_return_7d <> journeys.is_followed_by_return_7d
+{% endif %}

@@ -9,10 +9,29 @@ with evaluations as (
 
 ),
 
+good_turns as (
+
+    select
+        turns.*,
+        row_number() over (
+            partition by turns.platform, turns.turn_id
+            order by {{ voice_ai_analytics.latest_first('turns', [], 'turns') }}
+        ) as version_number
+    from {{ ref('stg_voice_ai__turns_checked') }} as turns
+    inner join (select distinct platform, turn_id from evaluations) as evaluated
+        on turns.platform = evaluated.platform and turns.turn_id = evaluated.turn_id
+    where turns.quarantine_reasons is null
+
+),
+
 turns as (
 
-    select platform, turn_id, session_key
-    from {{ ref('stg_voice_ai__turns') }}
+    select
+        platform,
+        turn_id,
+        {{ voice_ai_analytics.key('platform', 'session_id') }} as session_key
+    from good_turns
+    where version_number = 1
 
 ),
 

@@ -1,6 +1,19 @@
 {{ config(
     contract={'enforced': true},
-    pre_hook="{{ voice_ai_analytics.extend_contract_by_user_attributes(model) }}"
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    indexes=[
+        {'columns': ['session_key'], 'unique': true},
+        {'columns': ['user_key']},
+        {'columns': ['started_at']},
+        {'columns': ['ended_at']}
+    ] if target.type == 'postgres' else [],
+    pre_hook=[
+        "{{ voice_ai_analytics.extend_contract_by_user_attributes(model) }}",
+        "{{ voice_ai_analytics.hold_the_build() }}",
+        "{{ voice_ai_analytics.remove_sessions_of_the_candidate() }}"
+    ]
 ) }}
 
 {%- if execute and flags.WHICH == 'run' -%}

@@ -1,4 +1,12 @@
-{{ config(contract={'enforced': true}, enabled=var('voice_ai_fact_turns', false)) }}
+{{ config(
+    contract={'enforced': true},
+    enabled=var('voice_ai_fact_turns', false),
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    indexes=[{'columns': ['session_key']}] if target.type == 'postgres' else [],
+    pre_hook=["{{ voice_ai_analytics.hold_the_build() }}", "{{ voice_ai_analytics.remove_affected_sessions() }}"]
+) }}
 
 with turns as (
 
@@ -8,7 +16,6 @@ with turns as (
     from {{ ref('stg_voice_ai__turns') }}
 
 ),
-
 certified_sessions as (
 
     select session_key, started_at

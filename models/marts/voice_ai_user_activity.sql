@@ -1,4 +1,4 @@
-{{ config(enabled=var('voice_ai_semantic_models', true)) }}
+{{ config(enabled=var('voice_ai_semantic_models', true), materialized='view') }}
 
 with sessions as (
 

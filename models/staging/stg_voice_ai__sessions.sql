@@ -1,22 +1,64 @@
-{{ config(materialized='table') }}
+{{ config(materialized='table', pre_hook="{{ voice_ai_analytics.hold_the_build() }}") }}
 
-with sessions as (
+{%- set build = voice_ai_analytics.this_build() %}
+{%- set rows = voice_ai_analytics.rows_of_build('sessions', build) %}
+{%- set columns = voice_ai_analytics.input_contract('sessions').columns.keys() | list + ['is_started_at_time_known'] %}
 
-    select *
-    from {{ ref('stg_voice_ai__sessions_checked') }}
-    where quarantine_reasons is null
+with repeated as (
+
+    select * from {{ ref('stg_voice_ai__sessions_repeated') }}
 
 ),
 
+sessions as (
+
+    select {{ columns | join(', ') }}
+    from {{ rows }} as given
+    where
+        quarantine_reasons is null
+        and not exists (
+            select 1 from repeated
+            where repeated.platform = given.platform and repeated.session_id = given.session_id
+        )
+
+    union all
+
+    select {{ columns | join(', ') }}
+    from repeated
+    where version_number = 1
+
+),
+
+-- Labels are few: each is looked up once, not once a session.
 outcomes as (
 
-    select * from {{ ref('stg_voice_ai__outcome_mapping') }}
+    select
+        labels.platform,
+        labels.outcome_raw,
+        coalesce(platform_outcomes.outcome, general_outcomes.outcome) as outcome
+    from (select distinct platform, outcome_raw from {{ rows }}) as labels
+    left join {{ ref('stg_voice_ai__outcome_mapping') }} as platform_outcomes
+        on
+            labels.platform = platform_outcomes.platform
+            and {{ voice_ai_analytics.normalised_code('labels.outcome_raw') }} = platform_outcomes.outcome_code
+    left join {{ ref('stg_voice_ai__outcome_mapping') }} as general_outcomes
+        on
+            general_outcomes.platform = '*'
+            and {{ voice_ai_analytics.normalised_code('labels.outcome_raw') }} = general_outcomes.outcome_code
 
 ),
 
 languages as (
 
-    select * from {{ ref('voice_ai_languages') }}
+    select
+        labels.language as language_given,
+        coalesce(
+            known_languages.language,
+            {{ voice_ai_analytics.language_tag('labels.language') }}
+        ) as language
+    from (select distinct language from {{ rows }}) as labels
+    left join {{ ref('voice_ai_languages') }} as known_languages
+        on lower(labels.language) = known_languages.language_name
 
 ),
 
@@ -36,10 +78,7 @@ select
         when sessions.channel is not null then 'other'
     end as channel,
     sessions.channel as channel_raw,
-    coalesce(
-        languages.language,
-        {{ voice_ai_analytics.language_tag('sessions.language') }}
-    ) as language,
+    languages.language,
     sessions.started_at,
     sessions.is_started_at_time_known,
     coalesce(
@@ -54,22 +93,17 @@ select
         end
     ) as duration_seconds,
     sessions.turn_count as declared_turn_count,
-    coalesce(platform_outcomes.outcome, general_outcomes.outcome, 'unknown') as outcome,
+    coalesce(outcomes.outcome, 'unknown') as outcome,
     sessions.outcome_raw,
     sessions.transfer_reason,
     sessions.bot_version,
     sessions.asr_model,
     sessions.csat_score,
-    sessions.cost_usd
+    sessions.cost_usd,
+    sessions.loaded_at
 from sessions
 cross join salt
-left join outcomes as platform_outcomes
-    on
-        sessions.platform = platform_outcomes.platform
-        and {{ voice_ai_analytics.normalised_code('sessions.outcome_raw') }} = platform_outcomes.outcome_code
-left join outcomes as general_outcomes
-    on
-        general_outcomes.platform = '*'
-        and {{ voice_ai_analytics.normalised_code('sessions.outcome_raw') }} = general_outcomes.outcome_code
+left join outcomes
+    on sessions.platform = outcomes.platform and sessions.outcome_raw = outcomes.outcome_raw
 left join languages
-    on lower(sessions.language) = languages.language_name
+    on sessions.language = languages.language_given

@@ -1,39 +1,6 @@
-{{ config(materialized='table') }}
-
 with typed as (
 
     {{ voice_ai_analytics.typed_input(ref('input_voice_ai__sessions'), 'sessions') }}
-
-),
-
-checked as (
-
-    select
-        *,
-        {{ voice_ai_analytics.quarantine_reasons({
-            'missing_session_id': 'session_id is null',
-            'missing_platform': 'platform is null',
-            'missing_started_at': "started_at is null and coalesce(unreadable_reasons, '') not like '%unreadable_started_at%'",
-            'ended_before_started': voice_ai_analytics.ends_before_it_starts(),
-            'negative_duration_seconds': 'duration_seconds < 0',
-            'duration_seconds_too_large': 'duration_seconds > 1e9',
-            'negative_turn_count': 'turn_count < 0',
-            'negative_cost_usd': 'cost_usd < 0',
-            'csat_score_out_of_range': 'csat_score not between 1 and 5',
-        }) }} as broken_rules
-    from typed
-
-),
-
-ranked as (
-
-    select
-        *,
-        row_number() over (
-            partition by platform, session_id, broken_rules is null
-            order by {{ voice_ai_analytics.latest_first('sessions') }}
-        ) as version_number
-    from checked
 
 )
 
@@ -57,5 +24,15 @@ select
     updated_at,
     loaded_at,
     unreadable_values,
-    coalesce(broken_rules, case when version_number > 1 then 'duplicate' end) as quarantine_reasons
-from ranked
+    {{ voice_ai_analytics.quarantine_reasons({
+        'missing_session_id': 'session_id is null',
+        'missing_platform': 'platform is null',
+        'missing_started_at': "started_at is null and coalesce(unreadable_reasons, '') not like '%unreadable_started_at%'",
+        'ended_before_started': voice_ai_analytics.ends_before_it_starts(),
+        'negative_duration_seconds': 'duration_seconds < 0',
+        'duration_seconds_too_large': 'duration_seconds > 1e9',
+        'negative_turn_count': 'turn_count < 0',
+        'negative_cost_usd': 'cost_usd < 0',
+        'csat_score_out_of_range': 'csat_score not between 1 and 5',
+    }) }} as quarantine_reasons
+from typed

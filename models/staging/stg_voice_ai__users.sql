@@ -1,11 +1,62 @@
+{%- set build = voice_ai_analytics.this_build() -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='delete+insert',
+    unique_key='user_key',
+    on_schema_change='append_new_columns',
+    pre_hook=[
+        "{{ voice_ai_analytics.hold_the_build() }}",
+        "{{ voice_ai_analytics.remove_everything_before_a_full_build() }}"
+    ]
+) }}
+
+{%- set is_batch = is_incremental() and not build.is_full %}
+{%- set attributes = ['region', 'has_disability', 'is_first_time_digital_user'] + voice_ai_analytics.user_attributes() %}
+
+with users as (
+
+    select
+        {{ voice_ai_analytics.sha256('salt.salt || users.user_id') }} as user_key,
+        users.{{ attributes | join(', users.') }}
+    from {{ ref('stg_voice_ai__users_ranked') }} as users
+    cross join {{ ref('stg_voice_ai__salt') }} as salt
+    where users.quarantine_reasons is null and users.version_number = 1
+
+),
+
+changed as (
+
+    select users.*, false as is_deleted_upstream
+    from users
+    {%- if is_batch %}
+    left join {{ this }} as known
+        on
+            users.user_key = known.user_key
+            and not known.is_deleted_upstream
+            {%- for attribute in attributes %}
+            and users.{{ attribute }} is not distinct from known.{{ attribute }}
+            {%- endfor %}
+    where known.user_key is null
+    {%- endif %}
+    {%- if is_batch and not build.users_from %}
+
+    union all
+
+    -- Read in full, the table also says who has left it: nothing is known of them any more.
+    select
+        known.user_key,
+        {%- for attribute in attributes %}
+        null as {{ attribute }},
+        {%- endfor %}
+        true as is_deleted_upstream
+    from {{ this }} as known
+    left join users on known.user_key = users.user_key
+    where users.user_key is null and not known.is_deleted_upstream
+    {%- endif %}
+
+)
+
 select
-    {{ voice_ai_analytics.sha256('salt.salt || users.user_id') }} as user_key,
-    {%- for attribute in voice_ai_analytics.user_attributes() %}
-    users.{{ attribute }},
-    {%- endfor %}
-    users.region,
-    users.has_disability,
-    users.is_first_time_digital_user
-from {{ ref('stg_voice_ai__users_checked') }} as users
-cross join {{ ref('stg_voice_ai__salt') }} as salt
-where users.quarantine_reasons is null
+    *,
+    {{ build.started_at or 'cast(null as timestamp)' }} as changed_at
+from changed

@@ -1,0 +1,27 @@
+{#- The newest start in the data with this build (`now`), and the ends that became or ceased to be a day older than it
+    since the last build (`low` to `high`), as SQL. -#}
+{% macro data_horizons(build, sessions, kept, affected) -%}
+    {%- set newest = '(select max(started_at) from ' ~ sessions ~ ')' -%}
+    {%- if build.fact -%}
+        {%- set newest = 'greatest(' ~ newest ~ ', (select max(started_at) from ' ~ kept ~ '))' -%}
+    {%- endif -%}
+    {%- if build.is_full or not execute -%} {{ return({'now': newest}) }} {%- endif -%}
+    {%- set row = run_query(
+        'select max(started_at) as former, ' ~ newest ~ ' as rebuilt from ' ~ build.fact
+    ).rows[0] -%}
+    {%- set former = row['former'] -%}
+    {%- set now = row['rebuilt'] -%}
+    {%- if not now or (former and now < former) -%}
+        {%- set now = run_query(
+            'select greatest(max(fact.started_at), ' ~ newest ~ ') as now from ' ~ build.fact ~ ' as fact'
+            ~ ' left join ' ~ affected ~ ' as affected on fact.session_key = affected.session_key'
+            ~ ' where affected.session_key is null'
+        ).rows[0]['now'] -%}
+    {%- endif -%}
+    {%- set instants = [former or now, now] | map('string') | sort | list -%}
+    {{ return({
+        'now': voice_ai_analytics.timestamp_literal(now),
+        'low': voice_ai_analytics.add_seconds(voice_ai_analytics.timestamp_literal(instants[0]), -86400),
+        'high': voice_ai_analytics.add_seconds(voice_ai_analytics.timestamp_literal(instants[1]), -86400)
+    }) }}
+{%- endmacro %}

@@ -1,0 +1,141 @@
+{{ config(pre_hook="{{ voice_ai_analytics.hold_the_build() }}") }}
+
+{%- set build = voice_ai_analytics.this_build() -%}
+{%- set sessions = ref('stg_voice_ai__sessions_checked') -%}
+{%- set turns = ref('stg_voice_ai__turns_checked') -%}
+{%- set ledger = ref('int_voice_ai__turn_ledger') -%}
+{%- set repeated = ref('int_voice_ai__repeated_turn_ids') -%}
+{%- set text = dbt.type_string() -%}
+
+{%- if build.is_full -%}
+{#- A full build reads everything, and need not say what. -#}
+select
+    cast(null as {{ text }}) as platform,
+    cast(null as {{ text }}) as session_id,
+    cast(null as {{ text }}) as session_key,
+    cast(null as {{ text }}) as certified_user_key,
+    cast(null as integer) as certified_turn_count,
+    cast(null as boolean) as is_certified,
+    cast(null as boolean) as is_deleted_upstream,
+    cast(null as timestamp) as first_loaded_at
+where false
+{%- else -%}
+
+with recursive fact as (
+
+    select * from {{ build.fact }}
+
+),
+
+with_new_rows as (
+    {% for relation, table in [(sessions, 'sessions'), (turns, 'turns')] %}
+    select platform, session_id
+    from {{ relation }}
+    where platform is not null and session_id is not null and {{ voice_ai_analytics.is_new_row(build, table) }}
+    {{ "union" if not loop.last }}
+    {% endfor %}
+    {%- if build.is_session_count_off %}
+    -- Rows have left the source, or come back to it.
+    union
+    select fact.platform, fact.session_id
+    from fact
+    left join (select distinct platform, session_id from {{ sessions }}) as given
+        on fact.platform = given.platform and fact.session_id = given.session_id
+    where (given.session_id is null) <> fact.is_deleted_upstream
+    {%- endif %}
+
+),
+
+new_hashes as (
+
+    select {{ voice_ai_analytics.id_hash('platform', 'session_id') }} as node
+    from with_new_rows
+    union
+    -- Turns that stood in the window and may have left it.
+    select session_hash
+    from {{ ledger }}
+    where loaded_at >= {{ build.turns_from }}
+
+),
+
+-- Sessions that a turn was seen in belong together: the turn counts in one of them. From session to turn and back.
+links as (
+
+    select session_hash as node, turn_hash as linked_node from {{ repeated }}
+    union all
+    select turn_hash, session_hash from {{ repeated }}
+
+),
+
+reached as (
+
+    select node from new_hashes
+    union
+    select links.linked_node
+    from reached
+    inner join links on reached.node = links.node
+
+),
+
+linked_hashes as (
+
+    select node from reached
+    except
+    select {{ voice_ai_analytics.id_hash('platform', 'session_id') }} from with_new_rows
+
+),
+
+affected as (
+
+    select platform, session_id from with_new_rows
+    {%- for relation in [build.fact, build.quarantined_sessions, build.quarantined_turns] %}
+    union
+    select known.platform, known.session_id
+    from {{ relation }} as known
+    inner join linked_hashes
+        on {{ voice_ai_analytics.id_hash('known.platform', 'known.session_id') }} = linked_hashes.node
+    {%- endfor %}
+
+),
+
+quarantined as (
+    {% for relation in [build.quarantined_sessions, build.quarantined_turns] %}
+    select platform, session_id, loaded_at from {{ relation }}
+    {{ "union all" if not loop.last }}
+    {% endfor %}
+),
+
+first_quarantined as (
+
+    select quarantined.platform, quarantined.session_id, min(quarantined.loaded_at) as loaded_at
+    from quarantined
+    inner join affected
+        on quarantined.platform = affected.platform and quarantined.session_id = affected.session_id
+    group by quarantined.platform, quarantined.session_id
+
+),
+
+keyed as (
+
+    select
+        platform,
+        session_id,
+        {{ voice_ai_analytics.key('platform', 'session_id') }} as session_key
+    from affected
+
+)
+
+select
+    keyed.platform,
+    keyed.session_id,
+    keyed.session_key,
+    fact.user_key as certified_user_key,
+    fact.turn_count as certified_turn_count,
+    fact.session_key is not null as is_certified,
+    coalesce(fact.is_deleted_upstream, false) as is_deleted_upstream,
+    least(fact.first_loaded_at, first_quarantined.loaded_at) as first_loaded_at
+from keyed
+left join fact on keyed.session_key = fact.session_key
+left join first_quarantined
+    on keyed.platform = first_quarantined.platform and keyed.session_id = first_quarantined.session_id
+{%- endif %}
