@@ -1,16 +1,21 @@
-# make demo | make test | make lint | make docs | make bench; each sets up what it needs.
+# make demo | make test | make test-faults | make lint | make docs | make bench | make compatibility; each sets up what
+# it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 TARGET ?= duckdb
 export DO_NOT_TRACK = 1
 
-.PHONY: demo test lint docs bench lock install clean
+.PHONY: demo test test-faults lint docs bench bench-large compatibility lock install clean
 
 demo: install
 	$(BIN)/voice-ai demo --target $(TARGET) --output output
 
 test: install packages
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# All moments of breaking and many more random streams than make test: an hour and a half, for the night.
+test-faults: install packages
+	VOICE_AI_FAULTS=full $(BIN)/pytest integration_tests/test_faults.py integration_tests/test_properties.py integration_tests/test_fuzz.py
 
 lint: install packages
 	$(BIN)/ruff check .
@@ -21,7 +26,17 @@ docs: install packages
 	VOICE_AI_DUCKDB_PATH=$(CURDIR)/target/docs.duckdb $(BIN)/dbt --warn-error docs generate --profiles-dir demo --profile voice_ai_demo
 
 bench: install
+	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/abandonment_calibration.py
+
+# Ten million sessions: up to an hour, 24 GB of memory and 60 GB of disk.
+bench-large: install
+	$(BIN)/python benchmarks/scale.py --only large
+
+# Other Pythons, dbts and PostgreSQLs, each in an environment of its own.
+compatibility: install packages
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python integration_tests/compatibility.py --json target/compatibility.json
 
 install: .venv/installed
 

@@ -16,9 +16,10 @@
 
 {#- The range of a backfill as two timestamp literals; none where this is none. -#}
 {% macro backfill_range() -%}
-    {%- if not flags.EVENT_TIME_START -%} {{ return(none) }} {%- endif -%}
+    {%- set start = invocation_args_dict.get('event_time_start') -%}
+    {%- if not start -%} {{ return(none) }} {%- endif -%}
     {{ return([
-        voice_ai_analytics.timestamp_literal(flags.EVENT_TIME_START),
-        voice_ai_analytics.timestamp_literal(flags.EVENT_TIME_END or '2199-12-31')
+        voice_ai_analytics.timestamp_literal(start),
+        voice_ai_analytics.timestamp_literal(invocation_args_dict.get('event_time_end'))
     ]) }}
 {%- endmacro %}

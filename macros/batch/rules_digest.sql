@@ -4,7 +4,7 @@
 {% macro rules_digest() -%}
     {%- set mapping = ref('stg_voice_ai__outcome_mapping') -%}
     {%- set inputs = [ref('input_voice_ai__sessions'), ref('input_voice_ai__turns'), ref('input_voice_ai__users')] -%}
-    {%- if not execute -%} {{ return('') }} {%- endif -%}
+    {%- if not execute or not load_relation(mapping) -%} {{ return('') }} {%- endif -%}
     {%- set rules = [
         var('voice_ai_user_attributes', []),
         var('voice_ai_engaged_min_user_turns', 1),

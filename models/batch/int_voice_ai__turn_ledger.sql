@@ -12,7 +12,7 @@
 
 with given as (
 
-    select {{ '' if build.is_full else 'distinct' }}
+    select
         {{ voice_ai_analytics.id_hash('platform', 'turn_id') }} as turn_hash,
         {{ voice_ai_analytics.id_hash('platform', 'session_id') }} as session_hash,
         loaded_at
@@ -21,9 +21,7 @@ with given as (
         platform is not null
         and session_id is not null
         and turn_id is not null
-        {%- if not build.is_full %}
-        and {{ voice_ai_analytics.is_new_row(build, 'turns') }}
-        {%- endif %}
+        and {{ 'true' if build.is_full else voice_ai_analytics.is_new_row(build, 'turns') }}
 
 )
 

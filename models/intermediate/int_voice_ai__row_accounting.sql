@@ -39,12 +39,20 @@ with counted as (
         {%- endif %}
         (select count(*) from {{ ref('stg_voice_ai__' ~ table ~ '_refused') }}) as build_refused_rows,
         {%- if table == 'users' %}
-        (select count(*) from {{ ref('stg_voice_ai__users') }} where not is_deleted_upstream)
+        (
+            select count(*)
+            from {{ ref('stg_voice_ai__users') }}
+            where not is_deleted_upstream
+        )
         {%- elif build.is_full %}
         0
         {%- else %}
         {%- set rows = 'count(*)' if table == 'sessions' else 'coalesce(sum(turn_count), 0)' %}
-        (select {{ rows }} from {{ build.fact }} where not is_deleted_upstream)
+        (
+            select {{ rows }}
+            from {{ build.fact }}
+            where not is_deleted_upstream
+        )
         - (
             select {{ rows | replace('turn_count', 'certified_turn_count') }}
             from {{ affected }}

@@ -7,6 +7,7 @@
 ] -%}
 
 {%- set build = voice_ai_analytics.this_build() -%}
+{%- set kept = ref('int_voice_ai__sessions_kept') -%}
 {%- set affected = ref('int_voice_ai__sessions_affected') -%}
 {%- set own_columns = [
     'session_key', 'platform', 'session_id', 'user_key', 'channel', 'language', 'asr_model', 'bot_version', 'started_at',
@@ -25,12 +26,6 @@ with sessions as (
 turns as (
 
     select * from {{ ref('int_voice_ai__turns_aggregated') }}
-
-),
-
-kept as (
-
-    select * from {{ ref('int_voice_ai__sessions_kept') }}
 
 ),
 
@@ -68,7 +63,7 @@ rebuilt as (
     union all
 
     select {{ former_columns | join(', ') }}, true as is_deleted_upstream
-    from kept
+    from {{ kept }}
     {%- endif %}
 
     {%- if not build.is_full %}

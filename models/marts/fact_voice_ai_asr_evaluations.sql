@@ -9,36 +9,31 @@ with evaluations as (
 
 ),
 
-good_turns as (
+certified_sessions as (
 
-    select
-        turns.*,
-        row_number() over (
-            partition by turns.platform, turns.turn_id
-            order by {{ voice_ai_analytics.latest_first('turns', [], 'turns') }}
-        ) as version_number
-    from {{ ref('stg_voice_ai__turns_checked') }} as turns
-    inner join (select distinct platform, turn_id from evaluations) as evaluated
-        on turns.platform = evaluated.platform and turns.turn_id = evaluated.turn_id
-    where turns.quarantine_reasons is null
+    select platform, session_id, session_key, started_at
+    from {{ ref('fact_voice_ai_sessions') }}
 
 ),
 
+-- The version that the fact counts: the latest good one of a certified session.
 turns as (
 
     select
-        platform,
-        turn_id,
-        {{ voice_ai_analytics.key('platform', 'session_id') }} as session_key
-    from good_turns
-    where version_number = 1
-
-),
-
-certified_sessions as (
-
-    select session_key, started_at
-    from {{ ref('fact_voice_ai_sessions') }}
+        given.platform,
+        given.turn_id,
+        certified_sessions.session_key,
+        certified_sessions.started_at,
+        row_number() over (
+            partition by given.platform, given.turn_id
+            order by {{ voice_ai_analytics.latest_first('turns', [], 'given') }}
+        ) as version_number
+    from {{ ref('stg_voice_ai__turns_checked') }} as given
+    inner join (select distinct platform, turn_id from evaluations) as evaluated
+        on given.platform = evaluated.platform and given.turn_id = evaluated.turn_id
+    inner join certified_sessions
+        on given.platform = certified_sessions.platform and given.session_id = certified_sessions.session_id
+    where given.quarantine_reasons is null
 
 )
 
@@ -46,7 +41,7 @@ select
     {{ voice_ai_analytics.key('turns.platform', 'turns.turn_id') }}
     || coalesce('-' || evaluations.asr_model, '') as evaluation_key,
     turns.session_key,
-    certified_sessions.started_at as session_started_at,
+    turns.started_at as session_started_at,
     evaluations.asr_model as evaluated_asr_model,
     evaluations.normalizer,
     cast(evaluations.substitutions as integer) as substitutions,
@@ -56,4 +51,4 @@ select
     cast(evaluations.reference_words as integer) as reference_words
 from evaluations
 inner join turns on evaluations.platform = turns.platform and evaluations.turn_id = turns.turn_id
-inner join certified_sessions on turns.session_key = certified_sessions.session_key
+where turns.version_number = 1

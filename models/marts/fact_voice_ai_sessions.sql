@@ -13,7 +13,8 @@
         "{{ voice_ai_analytics.extend_contract_by_user_attributes(model) }}",
         "{{ voice_ai_analytics.hold_the_build() }}",
         "{{ voice_ai_analytics.remove_sessions_of_the_candidate() }}"
-    ]
+    ],
+    post_hook="{{ voice_ai_analytics.analyze_table() }}"
 ) }}
 
 {%- if execute and flags.WHICH == 'run' -%}

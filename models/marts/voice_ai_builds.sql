@@ -28,7 +28,7 @@ select
     users_until,
     raw_session_rows,
     (select count(*) from {{ ref('int_voice_ai__sessions_candidate') }}) as sessions_written
-from {{ ref('int_voice_ai__build') }} as build
+from {{ ref('int_voice_ai__build') }}
 {%- if is_incremental() %}
-where not exists (select 1 from {{ this }} as written where written.build_id = build.build_id)
+where build_id not in (select written.build_id from {{ this }} as written)
 {%- endif %}

@@ -1,4 +1,8 @@
-{{ config(materialized='table', pre_hook="{{ voice_ai_analytics.hold_the_build() }}") }}
+{{ config(
+    materialized='table',
+    pre_hook="{{ voice_ai_analytics.hold_the_build() }}",
+    post_hook="{{ voice_ai_analytics.analyze_table() }}"
+) }}
 
 {%- set build = voice_ai_analytics.this_build() %}
 {%- set columns = [

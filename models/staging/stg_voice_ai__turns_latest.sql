@@ -19,7 +19,12 @@ repeated as (
 
 select {{ columns | join(', ') }}
 from good_rows
-where not exists (select 1 from repeated where repeated.turn_hash = good_rows.turn_hash)
+where
+    not exists (
+        select 1
+        from repeated
+        where repeated.turn_hash = good_rows.turn_hash
+    )
 
 union all
 

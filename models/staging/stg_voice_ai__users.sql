@@ -7,7 +7,8 @@
     pre_hook=[
         "{{ voice_ai_analytics.hold_the_build() }}",
         "{{ voice_ai_analytics.remove_everything_before_a_full_build() }}"
-    ]
+    ],
+    post_hook="{{ voice_ai_analytics.analyze_table() }}"
 ) }}
 
 {%- set is_batch = is_incremental() and not build.is_full %}

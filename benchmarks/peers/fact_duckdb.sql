@@ -1,0 +1,387 @@
+-- The same fact by hand: three scans of the turns, of which one reads three columns, one a few rows
+-- and one, for turn numbers from 63, as good as nothing.
+create or replace temp macro given(value) as nullif(trim(value), '');
+create or replace temp macro code(value) as replace(replace(lower(value), ' ', '_'), '-', '_');
+
+create or replace temp view valid_sessions as
+select
+    rowid as id,
+    * replace (
+        given(session_id) as session_id,
+        given(platform) as platform,
+        given(user_id) as user_id,
+        lower(given(channel)) as channel,
+        given("language") as "language",
+        given(outcome_raw) as outcome_raw,
+        given(transfer_reason) as transfer_reason,
+        given(bot_version) as bot_version,
+        given(asr_model) as asr_model
+    )
+from voice_ai_raw.sessions
+where
+    given(session_id) is not null
+    and given(platform) is not null
+    and started_at is not null
+    and (ended_at < started_at) is not true
+    and (duration_seconds between 0 and 1e9) is not false
+    and (turn_count < 0) is not true
+    and (cost_usd < 0) is not true
+    and (csat_score between 1 and 5) is not false;
+
+-- All rules but that of the id: to look at ten million ids again would cost a scan.
+create or replace temp view valid_turns as
+select
+    rowid as id,
+    * replace (
+        given(turn_id) as turn_id,
+        given(session_id) as session_id,
+        given(platform) as platform,
+        lower(given(speaker)) as speaker,
+        given(intent) as intent,
+        lower(given(error_type)) as error_type
+    )
+from voice_ai_raw.turns
+where
+    turn_index >= 0
+    and lower(given(speaker)) in ('user', 'assistant', 'system')
+    and (ended_at < started_at) is not true
+    and (asr_confidence between 0 and 1) is not false
+    and (intent_confidence between 0 and 1) is not false
+    and (response_latency_ms < 0) is not true;
+
+create or replace temp table repeated_sessions as
+with repeated as (
+    select hash(given(platform), given(session_id)) as id_hash
+    from voice_ai_raw.sessions
+    group by id_hash
+    having count(*) > 1
+)
+select rowid as id
+from voice_ai_raw.sessions
+where hash(given(platform), given(session_id)) in (from repeated);
+
+create or replace temp table dropped_sessions as
+with kept as (
+    select id
+    from valid_sessions
+    where id in (from repeated_sessions)
+    qualify row_number() over (
+        partition by platform, session_id
+        order by
+            updated_at desc nulls last, loaded_at desc nulls last,
+            user_id desc nulls last, channel desc nulls last, "language" desc nulls last,
+            started_at desc nulls last, ended_at desc nulls last, duration_seconds desc nulls last,
+            turn_count desc nulls last, outcome_raw desc nulls last,
+            transfer_reason desc nulls last, bot_version desc nulls last, asr_model desc nulls last,
+            csat_score desc nulls last, cost_usd desc nulls last
+    ) = 1
+)
+from repeated_sessions anti join kept using (id);
+
+-- Turns whose id is given twice, found by the least and the greatest row; more often, or not at
+-- all, is rare enough for one more look, which does not happen when there are none.
+create or replace temp table repeated_turns as
+with repeated as (
+    select
+        hash(given(platform), given(turn_id)) as id_hash,
+        count(given(turn_id)) as times,
+        min(rowid) as first_row,
+        max(rowid) as last_row
+    from voice_ai_raw.turns
+    group by id_hash
+    having times <> 1
+)
+select unnest([first_row, last_row]) as id from repeated where times = 2
+union all
+select rowid
+from voice_ai_raw.turns
+where hash(given(platform), given(turn_id)) in (select id_hash from repeated where times <> 2);
+
+create or replace temp table dropped_turns as
+with kept as (
+    select id
+    from valid_turns
+    semi join valid_sessions using (platform, session_id)
+    where id in (from repeated_turns) and turn_id is not null
+    qualify row_number() over (
+        partition by platform, turn_id
+        order by
+            updated_at desc nulls last, loaded_at desc nulls last,
+            session_id desc nulls last, turn_index desc nulls last, speaker desc nulls last,
+            started_at desc nulls last, ended_at desc nulls last, asr_confidence desc nulls last,
+            intent desc nulls last, intent_confidence desc nulls last, error_type desc nulls last,
+            response_latency_ms desc nulls last, is_interruption desc nulls last,
+            transcript desc nulls last
+    ) = 1
+)
+from repeated_turns anti join kept using (id);
+
+create or replace table benchmark.fact as
+with turns as (
+    select
+        platform,
+        session_id,
+        count(*) as turn_count,
+        count(case when speaker = 'user' then 1 end) as user_turn_count,
+        count(case when speaker = 'assistant' then 1 end) as assistant_turn_count,
+        -- A set of turn numbers below 63 is one word.
+        bit_count(bit_or(case when turn_index < 63 then 1::bigint << turn_index end)) as numbers,
+        count(error_type) as error_turn_count,
+        count(case when error_type = 'misunderstanding' then 1 end) as misunderstanding_turn_count,
+        count(case when error_type = 'no_input' then 1 end) as no_input_turn_count,
+        count(case when error_type = 'noise' then 1 end) as noise_turn_count,
+        count(case when error_type = 'no_match' then 1 end) as no_match_turn_count,
+        count(case when error_type = 'repeat' then 1 end) as repeat_turn_count,
+        count(case when speaker = 'user' then asr_confidence end) as asr_confidence_count,
+        count(case when speaker = 'user' and asr_confidence < 0.5 then 1 end) as low_asr_confidence_count,
+        sum(case when speaker = 'user' then asr_confidence end) as asr_confidence_sum,
+        count(intent_confidence) as intent_confidence_count,
+        sum(intent_confidence) as intent_confidence_sum,
+        count(is_interruption) as interruption_known_turn_count,
+        count(case when is_interruption then 1 end) as interruption_turn_count,
+        min(loaded_at) as first_loaded_at,
+        max(loaded_at) as last_loaded_at
+    from valid_turns
+    where id not in (from dropped_turns)
+    group by platform, session_id
+),
+
+high_turn_numbers as (
+    select platform, session_id, count(distinct turn_index) as numbers
+    from valid_turns
+    where turn_index >= 63 and id not in (from dropped_turns)
+    group by platform, session_id
+),
+
+users as (
+    select
+        given(user_id) as user_id,
+        lower(given(region)) as region,
+        has_disability,
+        is_first_time_digital_user
+    from voice_ai_raw.users
+    where given(user_id) is not null
+    qualify row_number() over (
+        partition by given(user_id)
+        order by
+            loaded_at desc nulls last, lower(given(region)) desc nulls last,
+            has_disability desc nulls last, is_first_time_digital_user desc nulls last
+    ) = 1
+),
+
+-- Labels are few: each is mapped once, not once a session.
+outcomes as (
+    select
+        labels.platform,
+        labels.outcome_raw,
+        coalesce(own.outcome, general.outcome) as outcome
+    from (
+        select distinct given(platform) as platform, given(outcome_raw) as outcome_raw
+        from voice_ai_raw.sessions
+    ) as labels
+    left join benchmark.outcomes as own
+        on labels.platform = own.platform and code(labels.outcome_raw) = own.outcome_code
+    left join benchmark.outcomes as general
+        on general.platform = '*' and code(labels.outcome_raw) = general.outcome_code
+),
+
+languages as (
+    select
+        labels.language as language_given,
+        -- BCP 47 letter case: en-US, zh-Hant-TW.
+        coalesce(
+            known.language,
+            lower(split_part(tag, '-', 1)) || coalesce(
+                list_aggregate(list_transform(
+                    string_split(tag, '-')[2:3],
+                    lambda subtag: case length(subtag)
+                        when 0 then ''
+                        when 2 then '-' || upper(subtag)
+                        when 4 then '-' || upper(subtag[1]) || lower(subtag[2:])
+                        else '-' || lower(subtag)
+                    end
+                ), 'string_agg', ''),
+                ''
+            )
+        ) as language
+    from (
+        select distinct given(language) as language, replace(given(language), '_', '-') as tag
+        from voice_ai_raw.sessions
+    ) as labels
+    left join benchmark.languages as known on lower(labels.language) = known.language_name
+),
+
+sessions as (
+    select
+        id,
+        md5(length(platform)::text || ':' || platform || ':' || session_id) as session_key,
+        platform,
+        session_id,
+        user_id,
+        channel,
+        language as language_given,
+        asr_model,
+        bot_version,
+        started_at,
+        coalesce(
+            ended_at, started_at + to_microseconds(round(duration_seconds * 1000000)::bigint)
+        ) as ended_at,
+        coalesce(
+            duration_seconds, extract(epoch from (ended_at - started_at))::double
+        ) as duration_seconds,
+        outcome_raw,
+        transfer_reason,
+        turn_count as declared_turn_count,
+        csat_score,
+        cost_usd,
+        loaded_at
+    from valid_sessions
+    where id not in (from dropped_sessions)
+),
+
+journeys as (
+    select
+        id,
+        row_number() over own_sessions as user_session_number,
+        lead(started_at) over own_sessions as next_started_at
+    from sessions
+    where user_id is not null
+    window own_sessions as (partition by user_id order by started_at, session_key)
+),
+
+joined as (
+    select
+        sessions.*,
+        sha256(salt || sessions.user_id) as user_key,
+        languages.language,
+        users.region,
+        users.has_disability,
+        users.is_first_time_digital_user,
+        coalesce(outcomes.outcome, 'unknown') as outcome,
+        coalesce(turns.turn_count, 0)::integer as turn_count,
+        coalesce(turns.user_turn_count, 0)::integer as user_turn_count,
+        coalesce(turns.assistant_turn_count, 0)::integer as assistant_turn_count,
+        coalesce(turns.error_turn_count, 0)::integer as error_turn_count,
+        coalesce(turns.misunderstanding_turn_count, 0)::integer as misunderstanding_turn_count,
+        coalesce(turns.no_input_turn_count, 0)::integer as no_input_turn_count,
+        coalesce(turns.noise_turn_count, 0)::integer as noise_turn_count,
+        coalesce(turns.no_match_turn_count, 0)::integer as no_match_turn_count,
+        coalesce(turns.repeat_turn_count, 0)::integer as repeat_turn_count,
+        coalesce(turns.asr_confidence_count, 0)::integer as asr_confidence_count,
+        coalesce(turns.low_asr_confidence_count, 0)::integer as low_asr_confidence_count,
+        coalesce(turns.intent_confidence_count, 0)::integer as intent_confidence_count,
+        coalesce(turns.interruption_known_turn_count, 0)::integer as interruption_known_turn_count,
+        coalesce(turns.interruption_turn_count, 0)::integer as interruption_turn_count,
+        coalesce(
+            turns.turn_count - coalesce(turns.numbers, 0) - coalesce(high_turn_numbers.numbers, 0), 0
+        )::integer as repeated_turn_index_count,
+        turns.asr_confidence_sum,
+        turns.asr_confidence_sum / nullif(turns.asr_confidence_count, 0) as asr_confidence_mean,
+        turns.intent_confidence_sum,
+        journeys.user_session_number,
+        journeys.next_started_at,
+        case
+            when sessions.user_id is not null
+                then coalesce(ended_at, started_at) + interval 1 day <= newest_started_at
+        end as is_callback_24h_known,
+        least(sessions.loaded_at, turns.first_loaded_at) as first_loaded_at,
+        greatest(sessions.loaded_at, turns.last_loaded_at) as last_loaded_at
+    from sessions
+    cross join benchmark.salt
+    cross join (select max(started_at) as newest_started_at from sessions) as horizon
+    left join journeys on sessions.id = journeys.id
+    left join turns
+        on sessions.platform = turns.platform and sessions.session_id = turns.session_id
+    left join high_turn_numbers
+        on sessions.platform = high_turn_numbers.platform
+        and sessions.session_id = high_turn_numbers.session_id
+    left join outcomes
+        on sessions.platform = outcomes.platform and sessions.outcome_raw = outcomes.outcome_raw
+    left join languages on sessions.language_given = languages.language_given
+    left join users on sessions.user_id = users.user_id
+)
+
+select
+    session_key,
+    platform,
+    session_id,
+    user_key,
+    case
+        when channel in ('voice', 'ivr', 'chat', 'transcript') then channel
+        when channel is not null then 'other'
+    end as channel,
+    language,
+    region,
+    has_disability,
+    is_first_time_digital_user,
+    asr_model,
+    bot_version,
+    started_at,
+    true as is_started_at_time_known,
+    ended_at,
+    duration_seconds,
+    outcome,
+    outcome_raw,
+    transfer_reason,
+    outcome not in ('not_connected', 'voicemail', 'in_progress') as is_eligible,
+    user_turn_count >= 1 as is_engaged,
+    outcome = 'completed' as is_completed,
+    outcome = 'abandoned' as is_abandoned,
+    outcome = 'transferred' as is_transferred,
+    outcome not in ('not_connected', 'voicemail', 'in_progress', 'transferred') as is_contained,
+    transfer_reason is not null and outcome <> 'transferred' as has_unexplained_transfer_reason,
+    declared_turn_count,
+    turn_count,
+    user_turn_count,
+    assistant_turn_count,
+    turn_count - user_turn_count - assistant_turn_count as system_turn_count,
+    repeated_turn_index_count,
+    error_turn_count,
+    misunderstanding_turn_count,
+    no_input_turn_count,
+    noise_turn_count,
+    no_match_turn_count,
+    repeat_turn_count,
+    error_turn_count - misunderstanding_turn_count - no_input_turn_count - noise_turn_count
+    - no_match_turn_count - repeat_turn_count as other_turn_count,
+    asr_confidence_count,
+    low_asr_confidence_count,
+    intent_confidence_count,
+    interruption_known_turn_count,
+    interruption_turn_count,
+    error_turn_count > 0 as has_error,
+    error_turn_count::double / nullif(turn_count, 0) as error_turn_proportion,
+    asr_confidence_sum,
+    asr_confidence_mean,
+    case
+        when asr_confidence_mean < 0.1 then '0.0 to 0.1'
+        when asr_confidence_mean < 0.2 then '0.1 to 0.2'
+        when asr_confidence_mean < 0.3 then '0.2 to 0.3'
+        when asr_confidence_mean < 0.4 then '0.3 to 0.4'
+        when asr_confidence_mean < 0.5 then '0.4 to 0.5'
+        when asr_confidence_mean < 0.6 then '0.5 to 0.6'
+        when asr_confidence_mean < 0.7 then '0.6 to 0.7'
+        when asr_confidence_mean < 0.8 then '0.7 to 0.8'
+        when asr_confidence_mean < 0.9 then '0.8 to 0.9'
+        when asr_confidence_mean is not null then '0.9 to 1.0'
+    end as asr_confidence_band,
+    intent_confidence_sum,
+    intent_confidence_sum / nullif(intent_confidence_count, 0) as intent_confidence_mean,
+    csat_score,
+    csat_score >= 5 as is_csat_top_box,
+    cost_usd,
+    user_session_number,
+    user_session_number > 1 as is_repeat_user_session,
+    is_callback_24h_known,
+    case
+        when is_callback_24h_known
+            then coalesce(next_started_at <= coalesce(ended_at, started_at) + interval 1 day, false)
+    end as is_called_back_24h,
+    case
+        when user_key is not null
+            then coalesce(next_started_at <= coalesce(ended_at, started_at) + interval 7 day, false)
+    end as is_followed_by_return_7d,
+    false as is_deleted_upstream,
+    first_loaded_at,
+    last_loaded_at
+from joined;

@@ -1,0 +1,9 @@
+{#- Post-hook of tables that the same build goes on to join: on engines that plan by statistics and gather them later,
+    gather them now. It reads a sample of fixed size. -#}
+{% macro analyze_table() -%}
+    {{ return(adapter.dispatch('analyze_table', 'voice_ai_analytics')()) }}
+{%- endmacro %}
+
+{% macro default__analyze_table() -%} {%- endmacro %}
+
+{% macro postgres__analyze_table() -%} analyze {{ this }} {%- endmacro %}
