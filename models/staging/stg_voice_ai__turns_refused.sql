@@ -21,15 +21,6 @@ quarantined_sessions as (
 
 ),
 
-sessions_without_row as (
-
-    select turns.platform, turns.session_id
-    from {{ ref('int_voice_ai__turns_aggregated') }} as turns
-    left join sessions on turns.platform = sessions.platform and turns.session_id = sessions.session_id
-    where sessions.session_key is null
-
-),
-
 refused as (
 
     select {{ columns | join(', ') }}
@@ -42,8 +33,9 @@ refused as (
     {% set columns_of_turns = columns | map('replace', 'unreadable_values', 'null') | map('replace', 'quarantine_reasons', 'null') %}
     select turns.{{ columns_of_turns | join(', turns.') | replace('turns.null', 'null') }}
     from {{ ref('stg_voice_ai__turns_latest') }} as turns
-    inner join sessions_without_row
-        on turns.platform = sessions_without_row.platform and turns.session_id = sessions_without_row.session_id
+    left join sessions
+        on turns.platform = sessions.platform and turns.session_id = sessions.session_id
+    where sessions.session_key is null
 
 ),
 
