@@ -18,7 +18,7 @@
             then cast({{ text }} as timestamp)
         when {{ voice_ai_analytics.matches(text, '^' ~ date ~ time ~ '( ?(Z|z|UTC)|' ~ zone ~ ')$') }}
             then {{ voice_ai_analytics.to_utc(
-                "cast(replace(replace(" ~ text ~ ", ' UTC', 'Z'), 'UTC', 'Z') as timestamp with time zone)"
+                "cast(replace(replace(upper(" ~ text ~ "), ' UTC', 'Z'), 'UTC', 'Z') as timestamp with time zone)"
             ) }}
     end
     {%- endif -%}
