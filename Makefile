@@ -15,7 +15,7 @@ test: install packages
 
 # All moments of breaking and many more random streams than make test: an hour and a half, for the night.
 test-faults: install packages
-	VOICE_AI_FAULTS=full $(BIN)/pytest integration_tests/test_faults.py integration_tests/test_properties.py integration_tests/fuzz.py
+	VOICE_AI_FAULTS=full $(BIN)/pytest integration_tests/test_faults.py integration_tests/test_properties.py integration_tests/test_fuzz.py
 
 lint: install packages
 	$(BIN)/ruff check .

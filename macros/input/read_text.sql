@@ -5,7 +5,7 @@
     {%- else -%}
     {%- set text = 'cast(' ~ name ~ ' as ' ~ dbt.type_string() ~ ')' -%}
     case
-        when {{ text }} = '' or {{ text }} like ' %' or {{ text }} like '% ' then nullif(trim({{ text }}), '')
+        when {{ text }} = '' or {{ text }} like ' %' or {{ text }} like '% ' then nullif(trim({{ text }}, ' '), '')
         else {{ text }}
     end
     {%- endif -%}

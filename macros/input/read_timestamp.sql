@@ -1,11 +1,17 @@
 {#- An input column as a UTC timestamp without a zone; null where it is absent or not an instant.
-    Text must be ISO 8601 (YYYY-MM-DD, optionally a time, optionally Z or an offset), years 1900 to 2199.
+    Years 1900 to 2199 only, which infinity is not of.
+    Text must be ISO 8601 (YYYY-MM-DD, optionally a time, optionally Z or an offset).
     The expression rejects dates that no calendar has, so that no engine fails in the cast. -#}
 {% macro read_timestamp(columns, name) -%}
     {%- set type = columns.get(name) -%}
     {%- if type is none -%} cast(null as timestamp)
-    {%- elif 'with time zone' in type or type == 'timestamptz' -%} {{ voice_ai_analytics.to_utc(name) }}
-    {%- elif type.startswith('timestamp') or type == 'date' -%} cast({{ name }} as timestamp)
+    {%- elif type.startswith('timestamp') or type == 'date' -%}
+    {%- set has_zone = 'with time zone' in type or type == 'timestamptz' -%}
+    {%- set instant = voice_ai_analytics.to_utc(name) if has_zone else 'cast(' ~ name ~ ' as timestamp)' -%}
+    {%- if voice_ai_analytics.is_read_as_it_is(columns, name) -%} {{ instant }}
+    {%- else -%}
+    case when not ({{ voice_ai_analytics.is_out_of_time(name) }}) then {{ instant }} end
+    {%- endif -%}
     {%- else -%}
     {%- set text = voice_ai_analytics.read_text(columns, name) -%}
     {%- set date = '((19|20|21)[0-9]{2}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])'
@@ -18,8 +24,15 @@
             then cast({{ text }} as timestamp)
         when {{ voice_ai_analytics.matches(text, '^' ~ date ~ time ~ '( ?(Z|z|UTC)|' ~ zone ~ ')$') }}
             then {{ voice_ai_analytics.to_utc(
-                "cast(replace(replace(upper(" ~ text ~ "), ' UTC', 'Z'), 'UTC', 'Z') as timestamp with time zone)"
+                "cast(replace(replace(upper(" ~ text ~ "), 'UTC', 'Z'), ' Z', 'Z') as timestamp with time zone)"
             ) }}
     end
     {%- endif -%}
+{%- endmacro %}
+
+
+{#- Builds look for rows by loaded_at. A typed one stays bare, so that the filter reaches the table's order or its index;
+    one that is out of time is refused all the same. -#}
+{% macro is_read_as_it_is(columns, name) -%}
+    {{ return(name == 'loaded_at' and (columns[name].startswith('timestamp') or columns[name] == 'date')) }}
 {%- endmacro %}

@@ -20,13 +20,13 @@
         case
             when
                 {%- for name in parsed %}
-                {{ "or " if not loop.first }}({{ name }} is null and {{ name }}_given is not null)
+                {{ "or " if not loop.first }}({{ voice_ai_analytics.is_unreadable(columns, name) }})
                 {%- endfor %}
                 then concat_ws(
                     '{{ ", " if reasons else "; " }}'
                     {%- for name in parsed %},
                     case
-                        when {{ name }} is null and {{ name }}_given is not null
+                        when {{ voice_ai_analytics.is_unreadable(columns, name) }}
                             then {% if reasons %}'unreadable_{{ name }}'
                             {%- else %}'{{ name }}=' || cast({{ name }}_given as {{ dbt.type_string() }}){% endif %}
                     end
@@ -58,12 +58,19 @@
 {%- endmacro %}
 
 
+{#- True where the input gave a value and read_<type> found none of its type. -#}
+{% macro is_unreadable(columns, name) -%}
+    {%- if voice_ai_analytics.is_read_as_it_is(columns, name) -%} {{ voice_ai_analytics.is_out_of_time(name) }}
+    {%- else -%} {{ name }} is null and {{ name }}_given is not null
+    {%- endif -%}
+{%- endmacro %}
+
+
 {#- Whether a column of this type in the input may hold what is no value of the contract's type. -#}
 {% macro may_be_unreadable(contract_type, input_type) -%}
     {{ return(
         contract_type != 'text'
         and input_type is not none
-        and not (contract_type == 'timestamp' and (input_type.startswith('timestamp') or input_type == 'date'))
         and not (contract_type == 'boolean' and input_type == 'boolean')
         and not (contract_type == 'integer' and voice_ai_analytics.is_small_integer_type(input_type))
     ) }}

@@ -21,13 +21,7 @@ select
 where false
 {%- else -%}
 
-with recursive fact as (
-
-    select * from {{ build.fact }}
-
-),
-
-with_new_rows as (
+with recursive with_new_rows as (
     {% for relation, table in [(sessions, 'sessions'), (turns, 'turns')] %}
     select platform, session_id
     from {{ relation }}
@@ -38,7 +32,7 @@ with_new_rows as (
     -- Rows have left the source, or come back to it.
     union
     select fact.platform, fact.session_id
-    from fact
+    from {{ build.fact }} as fact
     left join (select distinct platform, session_id from {{ sessions }}) as given
         on fact.platform = given.platform and fact.session_id = given.session_id
     where (given.session_id is null) <> fact.is_deleted_upstream
@@ -135,7 +129,7 @@ select
     coalesce(fact.is_deleted_upstream, false) as is_deleted_upstream,
     least(fact.first_loaded_at, first_quarantined.loaded_at) as first_loaded_at
 from keyed
-left join fact on keyed.session_key = fact.session_key
+left join {{ build.fact }} as fact on keyed.session_key = fact.session_key
 left join first_quarantined
     on keyed.platform = first_quarantined.platform and keyed.session_id = first_quarantined.session_id
 {%- endif %}

@@ -23,15 +23,6 @@ sessions as (
 
 ),
 {% else %}
-fact as (
-
-    select fact.*
-    from {{ build.fact }} as fact
-    left join {{ affected }} as affected on fact.session_key = affected.session_key
-    where affected.session_key is null and fact.user_key is not null
-
-),
-
 -- The newest start in the data decides which call-backs can be known; when it moves, some sessions' answer changes.
 users_to_look_at as (
 
@@ -54,11 +45,22 @@ users_to_look_at as (
 
 sessions as (
 
-    select * from rebuilt_sessions
+    select
+        *,
+        true as is_rebuilt,
+        {%- for column in journey_columns %}
+        null as certified_{{ column }}{{ "," if not loop.last }}
+        {%- endfor %}
+    from rebuilt_sessions
     union all
-    select fact.{{ columns | join(', fact.') }}
-    from fact
+    select
+        fact.{{ columns | join(', fact.') }},
+        false as is_rebuilt,
+        fact.{{ journey_columns | join(', fact.') }}
+    from {{ build.fact }} as fact
     inner join users_to_look_at on fact.user_key = users_to_look_at.user_key
+    left join {{ affected }} as affected on fact.session_key = affected.session_key
+    where affected.session_key is null
 
 ),
 {% endif %}
@@ -70,6 +72,10 @@ neighbours as (
         started_at,
         coalesce(ended_at, started_at) as ended_at,
         is_started_at_time_known,
+        {%- if not build.is_full %}
+        is_rebuilt,
+        certified_{{ journey_columns | join(', certified_') }},
+        {%- endif %}
         row_number() over user_sessions as user_session_number,
         lead(started_at) over user_sessions as next_started_at,
         lead(is_started_at_time_known) over user_sessions as is_next_started_at_time_known
@@ -85,6 +91,10 @@ journeys as (
         session_key,
         user_key,
         started_at,
+        {%- if not build.is_full %}
+        is_rebuilt,
+        certified_{{ journey_columns | join(', certified_') }},
+        {%- endif %}
         user_session_number,
         (
             is_started_at_time_known
@@ -104,20 +114,25 @@ journeys as (
     from neighbours
 
 )
-{% if build.is_full %}
-select * from journeys
-{% else %}
--- Of the sessions that are not rebuilt, those whose journey or user has changed.
-select journeys.*
+select
+    journeys.session_key,
+    journeys.user_key,
+    journeys.started_at,
+    journeys.{{ journey_columns | join(',\n    journeys.') }}
 from journeys
-left join fact on journeys.session_key = fact.session_key and journeys.started_at = fact.started_at
+{%- if not build.is_full %}
+-- Of the sessions that are not rebuilt, those whose journey or user has changed.
 left join {{ users }} as changed_users
     on journeys.user_key = changed_users.user_key and changed_users.changed_at > {{ build.certified_at }}
 where
-    fact.session_key is null
+    journeys.is_rebuilt
     or changed_users.user_key is not null
-    or fact.user_session_number <> journeys.user_session_number
-    or fact.is_callback_24h_known <> journeys.is_callback_24h_known
-    or (fact.is_called_back_24h is distinct from journeys.is_called_back_24h and journeys.is_callback_24h_known)
-    or fact.is_followed_by_return_7d <> journeys.is_followed_by_return_7d
-{% endif %}
+    or journeys.certified_user_session_number <> journeys.user_session_number
+    or journeys.certified_is_callback_24h_known <> journeys.is_callback_24h_known
+    or journeys.certified_is_followed_by_return_7d <> journeys.is_followed_by_return_7d
+    -- The fact holds null while a call-back cannot be known.
+    or (
+        journeys.is_callback_24h_known
+        and journeys.certified_is_called_back_24h is distinct from journeys.is_called_back_24h
+    )
+{%- endif %}

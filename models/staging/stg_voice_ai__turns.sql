@@ -1,3 +1,5 @@
+{{ config(pre_hook="{{ voice_ai_analytics.hold_the_build() }}") }}
+
 select
     turns.turn_id,
     sessions.session_key,

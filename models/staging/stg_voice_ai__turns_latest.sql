@@ -1,3 +1,5 @@
+{{ config(pre_hook="{{ voice_ai_analytics.hold_the_build() }}") }}
+
 {%- set build = voice_ai_analytics.this_build() -%}
 {%- set columns = voice_ai_analytics.input_contract('turns').columns.keys() | list -%}
 

@@ -839,6 +839,8 @@ def owed_rows(content, table):
     lines = [line for line in text.split("\n") if line]
     if as_csv(records).decode().rstrip("\n").split("\n") != lines:
         raise ValueError
+    while records and not any(records[0]):  # the header is the first line with a text
+        del records[0]
     if not records:
         return []
     names = [name.strip().lower() for name in records[0]]
@@ -902,6 +904,7 @@ def test_each_file_is_loaded_whole_or_refused_in_one_line(database, tmp_path):
             continue
         finally:
             (tmp_path / f"{table}.csv").write_bytes(intact[table])
+        assert owed is not None, f"not refused\n{told}"
         after = raw_tables(warehouse)
         assert {name: len(rows) for name, rows in after.items()} == {
             name: result.rows[name] for name in after
