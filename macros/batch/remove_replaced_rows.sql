@@ -22,8 +22,15 @@
     user_id in (select user_id from {{ ranked }} where user_id is not null)
     or (user_id is null and {{ voice_ai_analytics.is_new_row(build, 'users') }})
     {%- else -%}
-    (platform, session_id) in (select platform, session_id from {{ affected }})
-    or ((platform is null or session_id is null) and {{ voice_ai_analytics.is_new_row(build, table) }})
+    (platform, session_id) in (select platform, session_id from {{ affected }} where not is_read_in_part)
+    or (
+        (
+            platform is null
+            or session_id is null
+            or (platform, session_id) in (select platform, session_id from {{ affected }} where is_read_in_part)
+        )
+        and {{ voice_ai_analytics.is_new_row(build, table) }}
+    )
     {%- endif -%}
 {%- endmacro %}
 

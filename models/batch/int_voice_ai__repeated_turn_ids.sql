@@ -9,7 +9,6 @@
 
 {%- set build = voice_ai_analytics.this_build() %}
 {%- set checked = ref('stg_voice_ai__turns_checked') %}
-
 {%- set ledger = ref('int_voice_ai__turn_ledger') %}
 {% if build.is_full %}
 with repeated as (
@@ -35,13 +34,13 @@ with new_turns as (
 
 seen as (
 
-    select distinct ledger.turn_hash, ledger.session_hash
+    select ledger.turn_hash, ledger.session_hash
     from {{ ledger }} as ledger
     inner join new_turns on ledger.turn_hash = new_turns.turn_hash
 
 ),
 
-in_several_sessions as (
+repeated as (
 
     select turn_hash
     from seen
@@ -50,9 +49,9 @@ in_several_sessions as (
 
 )
 
-select seen.turn_hash, seen.session_hash
+select distinct seen.turn_hash, seen.session_hash
 from seen
-inner join in_several_sessions on seen.turn_hash = in_several_sessions.turn_hash
+inner join repeated on seen.turn_hash = repeated.turn_hash
 where not exists (
     select 1
     from {{ this }} as known

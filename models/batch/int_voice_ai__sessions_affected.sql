@@ -17,17 +17,35 @@ select
     cast(null as integer) as certified_turn_count,
     cast(null as boolean) as is_certified,
     cast(null as boolean) as is_deleted_upstream,
+    cast(null as boolean) as is_read_in_part,
     cast(null as timestamp) as first_loaded_at
 where false
 {%- else -%}
 
-with recursive with_new_rows as (
-    {% for relation, table in [(sessions, 'sessions'), (turns, 'turns')] %}
-    select platform, session_id
-    from {{ relation }}
-    where platform is not null and session_id is not null and {{ voice_ai_analytics.is_new_row(build, table) }}
-    {{ "union" if not loop.last }}
-    {% endfor %}
+with recursive with_new_session_row as (
+
+    select distinct platform, session_id
+    from {{ sessions }}
+    where platform is not null and session_id is not null and {{ voice_ai_analytics.is_new_row(build, 'sessions') }}
+
+),
+
+new_turns as (
+
+    select distinct
+        platform,
+        session_id,
+        {{ voice_ai_analytics.id_hash('platform', 'turn_id') }} as turn_hash
+    from {{ turns }}
+    where platform is not null and session_id is not null and {{ voice_ai_analytics.is_new_row(build, 'turns') }}
+
+),
+
+with_new_rows as (
+
+    select platform, session_id from with_new_session_row
+    union
+    select platform, session_id from new_turns
     {%- if build.is_session_count_off %}
     -- Rows have left the source, or come back to it.
     union
@@ -37,6 +55,26 @@ with recursive with_new_rows as (
         on fact.platform = given.platform and fact.session_id = given.session_id
     where (given.session_id is null) <> fact.is_deleted_upstream
     {%- endif %}
+
+),
+
+-- Nothing is built of turns whose session has no row, so the older of them can rest in quarantine while newer ones of
+-- the same name arrive, as from platforms that call every lost session 'unknown'. Unless one has come again.
+with_turns_alone as (
+
+    select platform, session_id from new_turns
+    except
+    select platform, session_id from with_new_session_row
+    except
+    select platform, session_id from {{ build.quarantined_sessions }}
+
+),
+
+with_repeated_turns as (
+
+    select distinct repeated.session_hash
+    from {{ repeated }} as repeated
+    inner join new_turns on repeated.turn_hash = new_turns.turn_hash
 
 ),
 
@@ -112,10 +150,17 @@ first_quarantined as (
 keyed as (
 
     select
-        platform,
-        session_id,
-        {{ voice_ai_analytics.key('platform', 'session_id') }} as session_key
+        affected.platform,
+        affected.session_id,
+        {{ voice_ai_analytics.key('affected.platform', 'affected.session_id') }} as session_key,
+        with_turns_alone.session_id is not null and with_repeated_turns.session_hash is null as has_turns_alone
     from affected
+    left join with_turns_alone
+        on affected.platform = with_turns_alone.platform and affected.session_id = with_turns_alone.session_id
+    left join with_repeated_turns
+        on
+            {{ voice_ai_analytics.id_hash('affected.platform', 'affected.session_id') }}
+            = with_repeated_turns.session_hash
 
 )
 
@@ -127,7 +172,11 @@ select
     fact.turn_count as certified_turn_count,
     fact.session_key is not null as is_certified,
     coalesce(fact.is_deleted_upstream, false) as is_deleted_upstream,
-    least(fact.first_loaded_at, first_quarantined.loaded_at) as first_loaded_at
+    keyed.has_turns_alone and fact.session_key is null as is_read_in_part,
+    least(
+        fact.first_loaded_at,
+        case when not (keyed.has_turns_alone and fact.session_key is null) then first_quarantined.loaded_at end
+    ) as first_loaded_at
 from keyed
 left join {{ build.fact }} as fact on keyed.session_key = fact.session_key
 left join first_quarantined
