@@ -49,7 +49,7 @@
             {{ voice_ai_analytics.read_text(columns, name) }} as {{ name }},
             {%- endfor %}
             {%- for name in parsed %}
-            {{ name if voice_ai_analytics.is_numeric_type(columns[name]) else voice_ai_analytics.read_text(columns, name) }}
+            {{ name if voice_ai_analytics.is_typed(columns[name]) else voice_ai_analytics.read_text(columns, name) }}
                 as {{ name }}_given,
             {%- endfor %}
             1 as one
@@ -74,4 +74,10 @@
         and not (contract_type == 'boolean' and input_type == 'boolean')
         and not (contract_type == 'integer' and voice_ai_analytics.is_small_integer_type(input_type))
     ) }}
+{%- endmacro %}
+
+
+{#- Whether a data type of any engine is one of numbers or instants, of which every value is a given one. -#}
+{% macro is_typed(type) -%}
+    {{ return(voice_ai_analytics.is_numeric_type(type) or type.startswith('timestamp') or type == 'date') }}
 {%- endmacro %}

@@ -33,9 +33,8 @@ refused as (
     {% set columns_of_turns = columns | map('replace', 'unreadable_values', 'null') | map('replace', 'quarantine_reasons', 'null') %}
     select turns.{{ columns_of_turns | join(', turns.') | replace('turns.null', 'null') }}
     from {{ ref('stg_voice_ai__turns_latest') }} as turns
-    left join sessions
-        on turns.platform = sessions.platform and turns.session_id = sessions.session_id
-    where sessions.session_key is null
+    inner join {{ ref('int_voice_ai__sessions_without_row') }} as sessions_without_row
+        on turns.platform = sessions_without_row.platform and turns.session_id = sessions_without_row.session_id
 
 ),
 
