@@ -266,7 +266,7 @@ def new_project(directory: Path, engine: str, variables: dict[str, str]) -> Cons
     (directory / "dbt_project.yml").write_text(PROJECT)
     path = "path: consumer.duckdb\n"
     limit = f"{path}      settings: {{memory_limit: {MEMORY_LIMIT}}}\n"
-    # DuckDB works on one statement with all cores; two at once would each be timed with half of them.
+    # DuckDB works on one statement with all cores; of two at once each would be timed with half.
     one_at_a_time = PROFILES.replace("threads: 2", "threads: 1", 1)
     (directory / "profiles.yml").write_text(one_at_a_time.replace(path, limit))
     return install(None, directory, engine, variables)

@@ -124,8 +124,7 @@ affected as (
     union
     select known.platform, known.session_id
     from {{ relation }} as known
-    inner join linked_hashes
-        on {{ voice_ai_analytics.id_hash('known.platform', 'known.session_id') }} = linked_hashes.node
+    where {{ voice_ai_analytics.id_hash('known.platform', 'known.session_id') }} in (select node from linked_hashes)
     {%- endfor %}
 
 ),
@@ -162,23 +161,32 @@ keyed as (
             {{ voice_ai_analytics.id_hash('affected.platform', 'affected.session_id') }}
             = with_repeated_turns.session_hash
 
+),
+
+-- By `in`, so that no engine hashes all of history to look up a few.
+certified as (
+
+    select session_key, user_key, turn_count, is_deleted_upstream, first_loaded_at
+    from {{ build.fact }}
+    where session_key in (select session_key from keyed)
+
 )
 
 select
     keyed.platform,
     keyed.session_id,
     keyed.session_key,
-    fact.user_key as certified_user_key,
-    fact.turn_count as certified_turn_count,
-    fact.session_key is not null as is_certified,
-    coalesce(fact.is_deleted_upstream, false) as is_deleted_upstream,
-    keyed.has_turns_alone and fact.session_key is null as is_read_in_part,
+    certified.user_key as certified_user_key,
+    certified.turn_count as certified_turn_count,
+    certified.session_key is not null as is_certified,
+    coalesce(certified.is_deleted_upstream, false) as is_deleted_upstream,
+    keyed.has_turns_alone and certified.session_key is null as is_read_in_part,
     least(
-        fact.first_loaded_at,
-        case when not (keyed.has_turns_alone and fact.session_key is null) then first_quarantined.loaded_at end
+        certified.first_loaded_at,
+        case when not (keyed.has_turns_alone and certified.session_key is null) then first_quarantined.loaded_at end
     ) as first_loaded_at
 from keyed
-left join {{ build.fact }} as fact on keyed.session_key = fact.session_key
+left join certified on keyed.session_key = certified.session_key
 left join first_quarantined
     on keyed.platform = first_quarantined.platform and keyed.session_id = first_quarantined.session_id
 {%- endif %}

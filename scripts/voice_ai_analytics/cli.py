@@ -192,6 +192,120 @@ def report(
     console.print(f"Report: {output}", highlight=False)
 
 
+@app.command("export-metrics")
+def export_metrics(
+    project_dir: ProjectDir = Path("."),
+    profiles_dir: ProfilesDir = None,
+    target: Target = None,
+    saved_query: Annotated[
+        list[str] | None,
+        typer.Option("--saved-query", help="Only this one; may be given again. [default: all]"),
+    ] = None,
+) -> None:
+    """Write the exports of saved queries as tables beside the fact, small cohorts suppressed."""
+    from voice_ai_analytics.dbt_project import DbtProject
+    from voice_ai_analytics.exports import export_metrics as exports
+    from voice_ai_analytics.metrics import MetricClient
+    from voice_ai_analytics.warehouse import Warehouse
+
+    project = DbtProject(project_dir.resolve(), profiles_dir, target)
+    with console.status("Exporting metrics"):
+        written = exports(project, MetricClient(project), Warehouse(project), saved_query or ())
+    for one in written:
+        console.print(
+            f"{one.relation}: {one.rows:,} rows, {one.suppressed_rows:,} of them suppressed",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+MaxRows = Annotated[int, typer.Option(min=1, help="Most rows of an answer.")]
+Timeout = Annotated[float, typer.Option(min=0.1, help="Most seconds of a query.")]
+
+
+@app.command()
+def serve(
+    project_dir: ProjectDir = Path("."),
+    profiles_dir: ProfilesDir = None,
+    target: Target = None,
+    host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8000,
+    max_rows: MaxRows = 10_000,
+    timeout: Timeout = 30,
+    concurrency: Annotated[int, typer.Option(min=1, help="Most queries at once.")] = 4,
+) -> None:
+    """Serve certified metrics over HTTP, on an engine that is loaded once.
+
+    VOICE_AI_API_KEYS holds the keys: name=key,other=key. Name a --target whose user can only read,
+    such as voice_ai_certified_reader.
+    """
+    import os
+
+    from voice_ai_analytics.dbt_project import DbtProject
+    from voice_ai_analytics.serve import KEYS, api_keys
+    from voice_ai_analytics.serve import serve as run
+    from voice_ai_analytics.service import Limits, MetricService
+
+    api_keys(os.environ.get(KEYS))
+    project = DbtProject(project_dir.resolve(), profiles_dir, target)
+    with console.status("Loading the metrics"):
+        service = MetricService(
+            project, Limits(rows=max_rows, seconds=timeout, concurrent=concurrency)
+        )
+    console.print(
+        f"Metrics at http://{host}:{port}, their description at http://{host}:{port}/docs",
+        highlight=False,
+    )
+    run(service, host, port)
+
+
+@app.command()
+def mcp(
+    project_dir: ProjectDir = Path("."),
+    profiles_dir: ProfilesDir = None,
+    target: Target = None,
+    max_rows: MaxRows = 1000,
+    timeout: Timeout = 30,
+) -> None:
+    """Serve certified metrics to a language model: an MCP server over standard input and output."""
+    from voice_ai_analytics.dbt_project import DbtProject
+    from voice_ai_analytics.mcp_server import create_server
+    from voice_ai_analytics.service import Limits, MetricService
+
+    project = DbtProject(project_dir.resolve(), profiles_dir, target)
+    create_server(MetricService(project, Limits(rows=max_rows, seconds=timeout))).run("stdio")
+
+
+@app.command("create-roles")
+def create_roles(
+    project_dir: ProjectDir = Path("."),
+    profiles_dir: ProfilesDir = None,
+    target: Target = None,
+    metrics_role: Annotated[
+        str, typer.Option(help="The role that reads exported metrics.")
+    ] = "voice_ai_metrics_reader",
+    certified_role: Annotated[
+        str, typer.Option(help="The role that reads all that is certified.")
+    ] = "voice_ai_certified_reader",
+) -> None:
+    """Make PostgreSQL roles that can read exported metrics, or what is certified, and no more.
+
+    Passwords come from VOICE_AI_METRICS_READER_PASSWORD and VOICE_AI_CERTIFIED_READER_PASSWORD.
+    Run it as the user that runs dbt build, as often as you like.
+    """
+    from voice_ai_analytics.dbt_project import DbtProject
+    from voice_ai_analytics.roles import create_roles as create
+    from voice_ai_analytics.warehouse import Warehouse
+
+    project = DbtProject(project_dir.resolve(), profiles_dir, target)
+    for reader in create(project, Warehouse(project), metrics_role, certified_role):
+        console.print(
+            f"{reader.role} can read, in {reader.schema}: {', '.join(reader.tables)}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
 @app.command()
 def demo(
     raw: Annotated[

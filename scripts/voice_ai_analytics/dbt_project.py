@@ -106,8 +106,8 @@ class DbtProject:
             raise UserError(f"{path}: not there yet; run dbt build first")
         return json.loads(path.read_text(encoding="utf-8"))
 
-    def relation(self, model: str) -> str:
-        """Give the quoted name of one of the package's models in the warehouse.
+    def node(self, model: str) -> dict:
+        """Give what dbt's manifest says of one of the package's models.
 
         Raises
         ------
@@ -122,14 +122,28 @@ class DbtProject:
                 else "; install the package voice_ai_analytics and run dbt build"
             )
             raise UserError(f"{self.directory}: the model {model} is not in this project{hint}")
-        return node["relation_name"]
+        return node
 
-    def variable(self, name: str, default):
-        """Give a var as the project sets it for every package or for ours, else `default`."""
-        project = yaml.safe_load((self.directory / "dbt_project.yml").read_text(encoding="utf-8"))
-        variables = project.get("vars") or {}
-        scoped = variables.get("voice_ai_analytics") or {}
-        return scoped.get(name, variables.get(name, default))
+    def relation(self, model: str) -> str:
+        """Give the quoted name of one of the package's models in the warehouse; see `node`."""
+        return self.node(model)["relation_name"]
+
+    @property
+    def min_cohort_size(self) -> int:
+        """The var ``voice_ai_min_cohort_size`` as dbt parsed it last.
+
+        Raises
+        ------
+        UserError
+            Where the package's metrics, one of which carries it, are switched off.
+        """
+        metric = self.manifest["metrics"].get("metric.voice_ai_analytics.voice_ai_cohort_size")
+        if metric is None:
+            raise UserError(
+                f"{self.directory}: the metric voice_ai_cohort_size is not in this project;"
+                " leave the var voice_ai_semantic_models true and run dbt build"
+            )
+        return int(metric["config"]["meta"]["min_cohort_size"])
 
     def command(self, *arguments: str) -> list[str]:
         """Give the dbt command line for this project."""

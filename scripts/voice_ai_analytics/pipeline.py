@@ -72,6 +72,6 @@ def write_project_report(
         Warehouse(project, execute=client.sql),
         target_dir=project.directory / "target",
         model_json=model_json,
-        min_cohort_size=project.variable("voice_ai_min_cohort_size", 5),
+        min_cohort_size=project.min_cohort_size,
     )
     write_whole(output, render(data))

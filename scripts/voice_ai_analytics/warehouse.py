@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import duckdb
 import pandas as pd
@@ -13,7 +13,53 @@ from psycopg2.extras import execute_values
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
 
+# A timestamp with time zone, as PostgreSQL numbers and DuckDB names it.
+ZONED = ("1184", "TIMESTAMP WITH TIME ZONE")
 SQL_TYPES = {"b": "boolean", "i": "bigint", "u": "bigint", "f": "double precision"}
+
+
+def quoted(name: str) -> str:
+    """Quote a name for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+class Transaction:
+    """Statements that come true together, on either engine.
+
+    Parameters
+    ----------
+    cursor
+        Of DuckDB or PostgreSQL.
+    mark : str
+        What stands for a value in a statement: ``?`` or ``%s``.
+    """
+
+    def __init__(self, cursor, mark: str) -> None:
+        self.cursor = cursor
+        self.mark = mark
+
+    def run(self, statement: str, *values) -> list[tuple]:
+        """Run a statement with values at its marks; give its rows, if it has any."""
+        self.cursor.execute(statement, values or None)
+        return self.cursor.fetchall() if self.cursor.description else []
+
+    def columns(self, query: str) -> dict[str, bool]:
+        """Give the names of a query's columns, and whether each holds instants with a zone."""
+        self.cursor.execute(f"select * from (\n{query}\n) as query limit 0")
+        return {column[0]: str(column[1]) in ZONED for column in self.cursor.description}
+
+    def tables(self, schema: str) -> set[str]:
+        """Give the names of a schema's tables and views."""
+        rows = self.run(
+            f"select table_name from information_schema.tables where table_schema = {self.mark}",
+            schema,
+        )
+        return {name for (name,) in rows}
+
+    def insert(self, relation: str, row: dict) -> None:
+        """Insert one row, given by column."""
+        columns, marks = ", ".join(map(quoted, row)), ", ".join(self.mark for _ in row)
+        self.run(f"insert into {relation} ({columns}) values ({marks})", *row.values())
 
 
 class Warehouse:
@@ -66,6 +112,7 @@ class Warehouse:
                     password=credentials.password,
                     dbname=credentials.database,
                     application_name="voice-ai",
+                    options="-c timezone=UTC",
                 )
             else:
                 raise UserError(f"{credentials.type}: voice-ai reads DuckDB and PostgreSQL targets")
@@ -76,16 +123,28 @@ class Warehouse:
             yield connection
             connection.commit()
         except (duckdb.Error, psycopg2.Error) as error:
-            connection.rollback()
+            # A server that is gone has rolled back itself.
+            with suppress(duckdb.Error, psycopg2.Error):
+                connection.rollback()
             reason = str(error).strip().splitlines()[0]
-            raise UserError(
-                f"the database refuses: {reason}; was dbt build run on this target?"
-            ) from error
+            is_missing = isinstance(error, duckdb.CatalogException | psycopg2.errors.UndefinedTable)
+            hint = "; was dbt build run on this target?" if is_missing else ""
+            raise UserError(f"the database refuses: {reason}{hint}") from error
         except BaseException:
             connection.rollback()
             raise
         finally:
             connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Run several statements, all or none; errors as for `connect`."""
+        with self.connect() as connection:
+            if self.engine == "duckdb":
+                yield Transaction(connection, "?")
+            else:
+                with connection.cursor() as cursor:
+                    yield Transaction(cursor, "%s")
 
     def _duckdb_path(self):
         path = self.project.credentials.path

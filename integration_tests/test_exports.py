@@ -1,0 +1,394 @@
+"""Exported metric tables, and who can read what, on the seed of test_metrics.
+
+Cohorts of fewer than two users are small here. By channel: voice has u1 to u5; chat u1, u3 and
+nobody; ivr u2 and nobody. Nobody's sessions are s08 and s12.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+from conftest import ENGINES
+from consumer import Consumer
+
+from voice_ai_analytics.dbt_project import DbtProject
+from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.exports import export_metrics, exports_of
+from voice_ai_analytics.metrics import MetricClient
+from voice_ai_analytics.warehouse import Warehouse
+
+SAVED_QUERIES = """
+saved_queries:
+  - name: by_channel
+    query_params:
+      metrics: [voice_ai_completion_rate, voice_ai_handle_time_seconds]
+      group_by: ["Dimension('voice_ai_session__channel')"]
+      order_by: ["Metric('voice_ai_completion_rate').descending(True)"]
+    exports:
+      - name: anything
+        config: {export_as: table, alias: completion_by_channel}
+  - name: of_nobody
+    query_params:
+      metrics: [voice_ai_sessions]
+      group_by: ["TimeDimension('metric_time', 'year')"]
+      where: ["{{ Dimension('voice_ai_session__outcome') }} in ('not_connected', 'unknown')"]
+    exports:
+      - name: of_nobody
+        config: {export_as: table}
+  - name: never_exported
+    query_params:
+      metrics: [voice_ai_sessions]
+      group_by: ["Dimension('voice_ai_session__channel')"]
+"""
+ASK_METRICFLOW = """
+import json, pathlib
+from voice_ai_analytics.dbt_project import DbtProject
+from voice_ai_analytics.metrics import MetricClient
+project = DbtProject(pathlib.Path("."))
+client = MetricClient(project)
+names = [node["name"] for node in project.manifest["saved_queries"].values()]
+answers = {}
+for name in names:
+    if name not in ("by_channel", "never_exported"):
+        frame = client.query(saved_query=name)
+        answers[name] = list(frame), frame.astype(object).values.tolist()
+print(json.dumps(answers, default=str))
+"""
+CERTIFIED = "main_voice_ai"
+METRICS_READER, CERTIFIED_READER = "voice_ai_metrics_reader", "voice_ai_certified_reader"
+OURS = ("accessibility", "adoption", "asr_releases", "efficiency", "error_reduction")
+EXPORTED = {*(f"voice_ai_{name}" for name in OURS), "completion_by_channel", "of_nobody"}
+LOG = "voice_ai_metric_exports"
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def project(request, consumer) -> Consumer:
+    """Build the package over the seed, with three more saved queries, and export once."""
+    made = consumer("metrics", request.param)
+    settings = made.directory / "dbt_project.yml"
+    settings.write_text(settings.read_text() + "  voice_ai_min_cohort_size: 2\n")
+    (made.directory / "models").mkdir()
+    (made.directory / "models" / "saved_queries.yml").write_text(SAVED_QUERIES)
+    made.dbt("seed")
+    made.dbt("build", "--exclude-resource-type", "unit_test")
+    made.command("voice-ai", "export-metrics")
+    return made
+
+
+@pytest.fixture(scope="module")
+def on_postgres(project) -> Consumer:
+    """The same, for what only PostgreSQL has."""
+    if project.engine != "postgres":
+        pytest.skip("DuckDB has no roles and one process at a time")
+    return project
+
+
+@pytest.fixture
+def dbt_project(project, monkeypatch) -> DbtProject:
+    """Give the project as the commands see it; a test may change its manifest."""
+    for name, value in project.environment.items():
+        monkeypatch.setenv(name, value)
+    return DbtProject(project.directory)
+
+
+@pytest.fixture(scope="module")
+def client(project) -> MetricClient:
+    """Load MetricFlow once."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in project.environment.items():
+            environment.setenv(name, value)
+        made = MetricClient(DbtProject(project.directory))
+    made.release()
+    return made
+
+
+def export_of(dbt_project: DbtProject, saved_query: str) -> dict:
+    """Give what the manifest says of the first export of a saved query."""
+    return dbt_project.manifest["saved_queries"][f"saved_query.metrics_consumer.{saved_query}"][
+        "exports"
+    ][0]
+
+
+def told_by(project: Consumer, *arguments: str) -> str:
+    """Run a command that must fail, and give what it says: one line and no traceback."""
+    result = project.command("voice-ai", *arguments, check=False)
+    assert result.returncode == 2
+    (line,) = result.stderr.strip().splitlines()
+    return line.removeprefix("voice-ai: ")
+
+
+def table(project: Consumer, name: str, order: str = "1, 2") -> list[tuple]:
+    return project.rows(f"select * from {CERTIFIED}.{name} order by {order}")
+
+
+def columns(project: Consumer, name: str) -> list[str]:
+    return [
+        column
+        for (column,) in project.rows(
+            f"select column_name from information_schema.columns where table_schema = '{CERTIFIED}'"
+            f" and table_name = '{name}' order by ordinal_position"
+        )
+    ]
+
+
+def comparable(value) -> str:
+    """Write a value as text, numbers to nine digits and instants as days."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, bool):
+        return str(value)
+    return f"{float(value):.9g}" if hasattr(value, "__float__") else str(value)[:10]
+
+
+def test_small_cohorts_keep_their_row_and_lose_their_numbers(project) -> None:
+    assert columns(project, "completion_by_channel") == [
+        "voice_ai_session__channel",
+        "is_suppressed",
+        "voice_ai_completion_rate",
+        "voice_ai_handle_time_seconds",
+    ]
+    chat, ivr, voice = table(project, "completion_by_channel")
+    assert chat == ("chat", False, pytest.approx(2 / 3), pytest.approx((30 + 10) / 2))
+    assert ivr == ("ivr", True, None, None)
+    assert voice == ("voice", False, pytest.approx(2 / 6), pytest.approx(590 / 6))
+
+
+def test_a_cohort_of_nobody_is_as_large_as_its_sessions(project) -> None:
+    ((_, is_suppressed, sessions),) = table(project, "of_nobody")
+    assert (is_suppressed, sessions) == (False, 2)
+
+
+def test_what_is_not_suppressed_equals_mf_query(project) -> None:
+    shown = 0
+    # In a process of its own, as mf is, but all of them in one.
+    answers = json.loads(project.command("python", "-c", ASK_METRICFLOW).stdout)
+    assert sorted(answers) == sorted([*(f"voice_ai_{name}" for name in OURS), "of_nobody"])
+    for saved_query, (asked, answer) in answers.items():
+        expected = [tuple(map(comparable, row)) for row in answer]
+        names = columns(project, saved_query)
+        assert sorted(names) == sorted([*asked, "is_suppressed"])
+        rows = [dict(zip(names, row, strict=True)) for row in table(project, saved_query)]
+        assert len(rows) == len(expected)
+        metrics = [name for name in asked if "__" not in name]
+        for row in rows:
+            if row["is_suppressed"]:
+                assert all(row[name] is None for name in metrics)
+            else:
+                shown += 1
+                assert tuple(comparable(row[name]) for name in asked) in expected
+                assert row.get("voice_ai_users") in (None, 0) or row["voice_ai_users"] >= 2
+    assert shown > 5
+
+
+def test_mf_query_says_the_same(project) -> None:
+    (row,) = project.mf("--saved-query", "of_nobody")
+    assert {name: value[:10] for name, value in row.items()} == {
+        "metric_time__year": "2024-01-01",
+        "voice_ai_sessions": "2",
+    }
+
+
+def test_the_log_tells_when_from_which_build_and_how_many_rows(project) -> None:
+    ((build,),) = project.rows(
+        f"select build_id from {CERTIFIED}.voice_ai_builds order by certified_at desc limit 1"
+    )
+    rows = project.rows(
+        "select saved_query, build_id, row_count, suppressed_row_count, min_cohort_size,"
+        f" exported_at >= certified_at from {CERTIFIED}.{LOG}"
+        " where table_name = 'completion_by_channel'"
+    )
+    assert rows[0] == ("by_channel", build, 3, 1, 2, True)
+    assert {
+        name for (name,) in project.rows(f"select table_name from {CERTIFIED}.{LOG}")
+    } == EXPORTED
+
+
+def test_one_saved_query_can_be_exported_alone(project) -> None:
+    def times(name: str) -> int:
+        ((count,),) = project.rows(
+            f"select count(*) from {CERTIFIED}.{LOG} where table_name = '{name}'"
+        )
+        return count
+
+    before = times("of_nobody"), times("voice_ai_adoption")
+    told = project.command("voice-ai", "export-metrics", "--saved-query", "of_nobody").stdout
+    assert "of_nobody" in told
+    assert "1 rows, 0 of them suppressed" in told
+    assert (times("of_nobody"), times("voice_ai_adoption")) == (before[0] + 1, before[1])
+
+
+def test_an_export_never_replaces_what_is_no_export(project, dbt_project, client) -> None:
+    project.rows(f"create table if not exists {CERTIFIED}.somebody_elses as select 1 as one")
+    before = project.rows(f"select count(*) from {CERTIFIED}.{LOG}")
+    export_of(dbt_project, "by_channel")["config"]["alias"] = "somebody_elses"
+    with pytest.raises(UserError, match="was not made by an export"):
+        export_metrics(dbt_project, client, Warehouse(dbt_project))
+    # The others were not exported either: all or none.
+    assert project.rows(f"select count(*) from {CERTIFIED}.{LOG}") == before
+    assert table(project, "somebody_elses", "1") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"config": {"export_as": "view"}}, "is a view; say `export_as: table`"),
+        ({"unrendered_config": {"schema": "elsewhere"}}, "names the schema elsewhere"),
+        ({"config": {"alias": "of_nobody"}}, "of_nobody: exported by by_channel and by of_nobody"),
+        (
+            {"config": {"alias": "Fact_voice_ai_sessions"}},
+            "would replace model.voice_ai_analytics.fact_voice_ai_sessions",
+        ),
+    ],
+)
+def test_what_an_export_cannot_do_is_said(dbt_project, change, told) -> None:
+    export = export_of(dbt_project, "by_channel")
+    for name, values in change.items():
+        export[name].update(values)
+    with pytest.raises(UserError, match=re.escape(told)):
+        exports_of(dbt_project)
+
+
+def test_an_unknown_saved_query_is_answered_with_the_known_ones(project) -> None:
+    line = told_by(project, "export-metrics", "--saved-query", "by_chanel")
+    assert line.startswith("by_chanel: no such saved query; there are by_channel, ")
+
+
+def test_a_locked_file_is_said_in_one_line(project) -> None:
+    if project.engine != "duckdb":
+        pytest.skip("PostgreSQL lets many in")
+    import duckdb
+
+    with duckdb.connect(str(project.directory / "consumer.duckdb")):
+        assert "the database cannot be opened" in told_by(project, "export-metrics")
+    assert len(table(project, "completion_by_channel")) == 3
+
+
+def test_a_server_that_goes_away_leaves_the_last_tables(on_postgres, dbt_project, client) -> None:
+    def state() -> list:
+        return [table(on_postgres, name, "1, 2, 3") for name in ("completion_by_channel", LOG)]
+
+    def end_the_server(name: str) -> None:
+        if name == "of_nobody":
+            # Until then others read the former tables, and need not wait.
+            assert state() == before
+            on_postgres.rows(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where application_name = 'voice-ai' and datname = current_database()"
+            )
+
+    before = state()
+    with pytest.raises(UserError, match="the database refuses"):
+        export_metrics(dbt_project, client, Warehouse(dbt_project), progress=end_the_server)
+    assert state() == before
+
+
+def all_relations(project: Consumer) -> set[str]:
+    """Every table and view of the database but the catalog's."""
+    return {
+        f'"{schema}"."{name}"'
+        for schema, name in project.rows(
+            "select table_schema, table_name from information_schema.tables"
+            " where table_schema not in ('pg_catalog', 'information_schema')"
+        )
+    }
+
+
+def readable_by(project: Consumer, role: str) -> set[str]:
+    """Log in as a role and try to read everything."""
+    found = set()
+    with closing(connect_as(project, role)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        for relation in all_relations(project):
+            try:
+                cursor.execute(f"select * from {relation} limit 1")
+            except psycopg2.errors.InsufficientPrivilege:
+                continue
+            found.add(relation)
+    return found
+
+
+def connect_as(project: Consumer, role: str):
+    return psycopg2.connect(
+        host=project.environment["VOICE_AI_POSTGRES_HOST"],
+        port=project.environment["VOICE_AI_POSTGRES_PORT"],
+        dbname=project.environment["VOICE_AI_POSTGRES_DATABASE"],
+        user=role,
+    )
+
+
+def in_certified(*names: str) -> set[str]:
+    return {f'"{CERTIFIED}"."{name}"' for name in names}
+
+
+def test_roles_read_what_is_theirs_now_and_after_later_builds(on_postgres) -> None:
+    project, exported = on_postgres, in_certified(*EXPORTED, LOG)
+
+    def certified() -> set[str]:
+        return {name for name in all_relations(project) if f'"{CERTIFIED}"' in name}
+
+    project.command("voice-ai", "create-roles")
+    assert in_certified("fact_voice_ai_sessions", "voice_ai_session_outcomes") < certified()
+    assert readable_by(project, METRICS_READER) == exported
+    assert readable_by(project, CERTIFIED_READER) == certified()
+    # Everything is made anew: the schemas' tables, the exports, and what only comes now.
+    project.dbt("build", "--full-refresh", "--exclude-resource-type", "unit_test", "seed")
+    project.rows(f"drop table {CERTIFIED}.of_nobody")
+    project.command("voice-ai", "export-metrics")
+    assert readable_by(project, METRICS_READER) == exported
+    assert readable_by(project, CERTIFIED_READER) == certified()
+    again = project.command("voice-ai", "create-roles").stdout
+    assert f"{METRICS_READER} can read, in {CERTIFIED}: completion_by_channel, of_nobody" in again
+    assert readable_by(project, METRICS_READER) == exported
+
+
+def test_roles_write_nothing(on_postgres) -> None:
+    on_postgres.command("voice-ai", "create-roles")
+    for role in (METRICS_READER, CERTIFIED_READER):
+        for statement in (
+            f"delete from {CERTIFIED}.{LOG}",
+            f"create table {CERTIFIED}.mine (one int)",
+            "create schema mine",
+            "create table public.mine (one int)",
+        ):
+            with connect_as(on_postgres, role) as connection, connection.cursor() as cursor:
+                cursor.execute("set transaction read write")
+                with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                    cursor.execute(statement)
+
+
+def test_a_grant_to_everyone_elsewhere_is_found(on_postgres) -> None:
+    on_postgres.rows("grant usage on schema main_raw to public")
+    on_postgres.rows("grant select on main_raw.users to public")
+    assert "it could also read main_raw.users" in told_by(on_postgres, "create-roles")
+    on_postgres.rows("revoke all on schema main_raw from public")
+    on_postgres.rows("revoke all on main_raw.users from public")
+
+
+def test_a_role_with_other_rights_is_not_touched(on_postgres) -> None:
+    user = on_postgres.environment["VOICE_AI_POSTGRES_USER"]
+    line = told_by(on_postgres, "create-roles", "--metrics-role", user)
+    assert line.startswith(f"role {user}: it has more rights than a reader")
+
+
+def test_a_password_is_sent_as_a_verifier(on_postgres) -> None:
+    on_postgres.environment["VOICE_AI_METRICS_READER_PASSWORD"] = "open sesame"
+    told = on_postgres.command("voice-ai", "create-roles").stdout
+    del on_postgres.environment["VOICE_AI_METRICS_READER_PASSWORD"]
+    assert "sesame" not in told
+    ((stored,),) = on_postgres.rows(
+        f"select rolpassword from pg_authid where rolname = '{METRICS_READER}'"
+    )
+    assert stored.startswith("SCRAM-SHA-256$")
+    server_log = Path(on_postgres.rows("show data_directory")[0][0]) / "log"
+    assert not server_log.exists() or "sesame" not in server_log.read_text()
+
+
+def test_duckdb_has_no_roles(project) -> None:
+    if project.engine != "duckdb":
+        pytest.skip("PostgreSQL has")
+    assert told_by(project, "create-roles").startswith("duckdb has no roles")

@@ -1,0 +1,361 @@
+"""The metrics service over HTTP and MCP, on the seed of test_metrics, on both engines."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow.ipc
+import pytest
+from conftest import ENGINES
+from consumer import Consumer
+from fastapi.testclient import TestClient
+
+from voice_ai_analytics.dbt_project import DbtProject
+from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.serve import api_keys, create_app
+from voice_ai_analytics.service import Limits, MetricService
+
+KEY = "a key of a dashboard"
+CHANNEL, WEEK = "voice_ai_session__channel", "metric_time__week"
+QUESTIONS = [
+    {"metrics": ["voice_ai_sessions"]},
+    {"metrics": ["voice_ai_completion_rate", "voice_ai_users"], "group_by": [CHANNEL]},
+    {"metrics": ["voice_ai_word_error_rate"], "group_by": ["voice_ai_session__language"]},
+    {"metrics": ["voice_ai_abandonment_rate_change_wow"], "group_by": [WEEK]},
+    {"metrics": ["voice_ai_weekly_active_users"], "group_by": ["metric_time__day"]},
+    {
+        "metrics": ["voice_ai_sessions"],
+        "group_by": [CHANNEL, WEEK],
+        "where": [f"{CHANNEL} <> 'ivr'", f"{WEEK} >= '2024-01-08'"],
+        "order_by": [f"-{WEEK}", CHANNEL],
+        "limit": 3,
+    },
+]
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def project(request, consumer) -> Consumer:
+    """Build the package over the seed, once an engine."""
+    made = consumer("metrics", request.param)
+    made.dbt("seed")
+    made.dbt("build", "--exclude-resource-type", "unit_test")
+    return made
+
+
+@pytest.fixture(scope="module")
+def service(project):
+    """Load the service once."""
+    before = dict(os.environ)
+    os.environ.update(project.environment)
+    made = MetricService(DbtProject(project.directory), Limits(rows=50, concurrent=2))
+    yield made
+    made.close()
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="module")
+def http(service) -> TestClient:
+    """Call the service with a valid key."""
+    app = create_app(service, api_keys(f"dashboard={KEY}"))
+    return TestClient(app, headers={"Authorization": f"Bearer {KEY}"})
+
+
+def rows_of_mf(project: Consumer, question: dict) -> list[dict[str, str]]:
+    """Ask `mf query` the same, where-clauses in its own notation."""
+    arguments = ["--metrics", ",".join(question["metrics"])]
+    if "group_by" in question:
+        arguments += ["--group-by", ",".join(question["group_by"])]
+    for clause in question.get("where", []):
+        clause = clause.replace(CHANNEL, f"{{{{ Dimension('{CHANNEL}') }}}}")
+        arguments += ["--where", clause.replace(WEEK, "{{ TimeDimension('metric_time', 'week') }}")]
+    if "order_by" in question:
+        arguments += ["--order", ",".join(question["order_by"])]
+    if "limit" in question:
+        arguments += ["--limit", str(question["limit"])]
+    return project.mf(*arguments)
+
+
+def comparable(value) -> str:
+    if value is None:
+        return ""
+    try:
+        return f"{float(value):.9g}"
+    except ValueError:
+        return str(value).replace(" ", "T").removesuffix("T00:00:00")
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: q["metrics"][0] + str(len(q)))
+def test_answers_equal_mf_query(project, http, question) -> None:
+    answer = http.post("/v1/query", json=question).json()
+    expected = [
+        {name: comparable(value) for name, value in row.items()}
+        for row in rows_of_mf(project, question)
+    ]
+    found = [{name: comparable(value) for name, value in row.items()} for row in answer["rows"]]
+    if "order_by" not in question:
+        expected, found = (sorted(rows, key=str) for rows in (expected, found))
+        expected, found = (sorted(map(json.dumps, rows)) for rows in (expected, found))
+    assert found == expected
+    assert found
+
+
+def test_formats_hold_the_same_rows(http) -> None:
+    question = {"metrics": ["voice_ai_sessions"], "group_by": [CHANNEL], "order_by": [CHANNEL]}
+    rows = http.post("/v1/query", json=question).json()["rows"]
+    assert rows == [
+        {CHANNEL: "chat", "voice_ai_sessions": 3},
+        {CHANNEL: "ivr", "voice_ai_sessions": 2},
+        {CHANNEL: "voice", "voice_ai_sessions": 7},
+    ]
+    arrow = http.post("/v1/query?format=arrow", json=question)
+    assert arrow.headers["content-type"] == "application/vnd.apache.arrow.stream"
+    assert pyarrow.ipc.open_stream(io.BytesIO(arrow.content)).read_all().to_pylist() == rows
+    csv = http.post("/v1/query?format=csv", json=question).text.splitlines()
+    assert csv == [f'"{CHANNEL}","voice_ai_sessions"', '"chat",3', '"ivr",2', '"voice",7']
+
+
+def test_a_time_range_is_of_days_both_included(http) -> None:
+    question = {"metrics": ["voice_ai_sessions"], "start": "2024-01-03", "end": "2024-01-04"}
+    # s05 and s06 on the third, s08 on the fourth.
+    assert http.post("/v1/query", json=question).json()["rows"] == [{"voice_ai_sessions": 3}]
+
+
+def test_lists_are_those_of_metricflow(project, http) -> None:
+    metrics = {one["name"]: one for one in http.get("/v1/metrics").json()}
+    assert metrics["voice_ai_completion_rate"]["type"] == "ratio"
+    assert "in [0, 1]" in metrics["voice_ai_completion_rate"]["description"]
+    listed = project.command("mf", "list", "metrics", "--show-all-dimensions").stdout
+    assert all(name in listed for name in metrics)
+    assert listed.count("•") == len(metrics)
+    given = http.get("/v1/dimensions", params={"metric": "voice_ai_sessions"}).json()
+    assert {CHANNEL, WEEK} < {one["name"] for one in given}
+    url = f"/v1/dimensions/{CHANNEL}/values"
+    values = http.get(url, params={"metric": "voice_ai_sessions"}).json()
+    assert values == ["chat", "ivr", "voice"]
+
+
+def test_explain_gives_sql_that_runs(project, http) -> None:
+    question = {"metrics": ["voice_ai_sessions"], "where": [f"{CHANNEL} = 'voice'"]}
+    sql = http.post("/v1/explain", json=question).json()["sql"]
+    assert project.rows(sql) == [(7,)]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"metrics": ["voice_ai_sesions"]}, "no such metric; did you mean voice_ai_sessions"),
+        ({"metrics": []}, "metrics: "),
+        ({"metric": ["x"]}, "metric: Extra inputs are not permitted"),
+        ({"group_by": ["voice_ai_session__chanel"]}, "did you mean voice_ai_session__channel"),
+        ({"group_by": ["voice_ai_turn__speaker"]}, "cannot be grouped by voice_ai_turn__speaker"),
+        ({"order_by": ["voice_ai_users"]}, "none of the metrics and dimensions asked for"),
+        ({"where": ["1 = 1; drop table x"]}, "is no where-clause"),
+        ({"where": [f"{CHANNEL} in (select 1)"]}, "is not allowed"),
+        ({"start": "1924-01-01", "end": "2024-01-01"}, "are 36,525 days; ask for at most 3,660"),
+        ({"start": "2024-01-02", "end": "2024-01-01"}, "is after end"),
+        ({"limit": 51}, "limit: at most 50"),
+        ({"limit": 0}, "limit: "),
+        ({"group_by": ["voice_ai_session"] * 21}, "group_by: "),
+    ],
+)
+def test_what_cannot_be_answered_is_said(http, change, told) -> None:
+    answer = http.post("/v1/query", json={"metrics": ["voice_ai_sessions"]} | change)
+    assert answer.status_code == 422
+    assert told in answer.json()["detail"]
+
+
+def test_half_an_answer_is_none(project) -> None:
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in project.environment.items():
+            environment.setenv(name, value)
+        small = MetricService(DbtProject(project.directory), Limits(rows=2))
+        http = TestClient(create_app(small, api_keys(f"dashboard={KEY}")))
+        question = {"metrics": ["voice_ai_sessions"], "group_by": [CHANNEL]}
+        headers = {"Authorization": f"Bearer {KEY}"}
+        answer = http.post("/v1/query", json=question, headers=headers)
+        assert answer.status_code == 422
+        assert answer.json()["detail"].startswith("more than 2 rows")
+        small.close()
+
+
+@pytest.mark.parametrize("path", ["/v1/metrics", "/v1/dimensions", "/v1/query", "/v1/explain"])
+@pytest.mark.parametrize("header", [None, "Bearer ", "Bearer another key entirely", f"Basic {KEY}"])
+def test_without_a_key_nothing_is_told(service, path, header) -> None:
+    http = TestClient(create_app(service, api_keys(f"dashboard={KEY}")))
+    headers = {"Authorization": header} if header else {}
+    answer = http.request("POST" if path[4] in "qe" else "GET", path, headers=headers, json={})
+    assert answer.status_code == 401
+    assert "missing, unknown or revoked" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("keys", [None, "", "a", "a=", "=long enough but nameless", "a=short"])
+def test_keys_must_be_given_and_be_long(keys) -> None:
+    with pytest.raises(UserError, match="VOICE_AI_API_KEYS"):
+        api_keys(keys)
+
+
+def test_the_log_names_the_question_and_no_data(http, caplog) -> None:
+    caplog.set_level("INFO", "voice_ai.requests")
+    question = {"metrics": ["voice_ai_sessions"], "where": [f"{CHANNEL} = 'a secret value'"]}
+    http.post("/v1/query", json=question)
+    (record,) = caplog.records
+    entry = json.loads(record.message)
+    assert entry["client"] == "dashboard"
+    assert entry["metrics"] == ["voice_ai_sessions"]
+    assert (entry["status"], entry["rows"]) == (200, 1)
+    assert "secret" not in record.message
+    assert KEY not in record.message
+
+
+def test_many_at_once_get_the_right_numbers(http) -> None:
+    expected = {"chat": 3, "ivr": 2, "voice": 7}
+
+    def ask(number: int) -> bool:
+        channel = list(expected)[number % 3]
+        question = {"metrics": ["voice_ai_sessions"], "where": [f"{CHANNEL} = '{channel}'"]}
+        answer = http.post("/v1/query", json=question)
+        return answer.json()["rows"] == [{"voice_ai_sessions": expected[channel]}]
+
+    with ThreadPoolExecutor(16) as pool:
+        assert all(pool.map(ask, range(96)))
+
+
+def wait_for(condition) -> None:
+    """Wait until something that another thread does is done."""
+    done = threading.Event()
+    for _ in range(600):
+        if condition():
+            return
+        done.wait(0.05)
+    raise AssertionError("it did not happen in half a minute")
+
+
+def test_a_manifest_that_does_not_load_leaves_the_former_one_serving(
+    project, service, http
+) -> None:
+    path = project.directory / "target" / "semantic_manifest.json"
+    good = path.read_text()
+    path.write_text("{ this is no manifest")
+    try:
+        assert http.post("/v1/query", json=QUESTIONS[0]).status_code == 200
+        wait_for(lambda: http.get("/health").json()["trouble"])
+        health = http.get("/health")
+        assert health.status_code == 503
+        assert "the former one serves" in health.json()["trouble"]
+        assert http.post("/v1/query", json=QUESTIONS[0]).json()["rows"] == [
+            {"voice_ai_sessions": 12}
+        ]
+    finally:
+        path.write_text(good)
+    wait_for(lambda: http.get("/health").status_code == 200)
+
+
+def test_a_new_metric_is_there_without_a_restart(project, http) -> None:
+    path = project.directory / "target" / "semantic_manifest.json"
+    good = path.read_text()
+    manifest = json.loads(good)
+    (sessions,) = (m for m in manifest["metrics"] if m["name"] == "voice_ai_sessions")
+    manifest["metrics"].append(sessions | {"name": "voice_ai_calls"})
+    path.write_text(json.dumps(manifest))
+    question = {"metrics": ["voice_ai_calls"]}
+    wait_for(lambda: http.post("/v1/query", json=question).status_code == 200)
+    path.write_text(good)
+    wait_for(lambda: http.post("/v1/query", json=question).status_code == 422)
+
+
+def test_a_locked_or_restarted_warehouse(project, http) -> None:
+    if project.engine == "duckdb":
+        holder = (
+            "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True);"
+            " sys.stdin.read()"
+        )
+        import subprocess
+
+        path = str(project.directory / "consumer.duckdb")
+        with subprocess.Popen(
+            [sys.executable, "-c", holder, path],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout.readline() == "open\n"
+            answer = http.post("/v1/query", json=QUESTIONS[0])
+            process.stdin.close()
+        assert answer.status_code == 503
+        assert "is dbt building" in answer.json()["detail"]
+        assert answer.headers["retry-after"]
+    else:
+        project.rows(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where application_name = 'voice-ai serve' and datname = current_database()"
+        )
+    assert http.post("/v1/query", json=QUESTIONS[0]).status_code == 200
+
+
+def test_the_database_is_only_read(project, service) -> None:
+    with pytest.raises(UserError):
+        service._reader.fetch("select 1); create table main_raw.mine (one int); select (1", 1)
+    with pytest.raises(UserError):
+        service._reader.fetch(
+            "with x as (delete from main_raw.users returning 1) select * from x", 9
+        )
+
+
+def test_a_slow_query_is_stopped(project) -> None:
+    from voice_ai_analytics.reader import Reader, TimedOut
+
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in project.environment.items():
+            environment.setenv(name, value)
+        reader = Reader(DbtProject(project.directory), 0.2, 1)
+        slow = {
+            "postgres": "select pg_sleep(20)",
+            "duckdb": "select count(*) from range(10000000000) as a(i) where hash(i) = 1",
+        }[project.engine]
+        with pytest.raises(TimedOut, match=r"longer than 0\.2 s"):
+            reader.fetch(slow, 1)
+        reader.close()
+
+
+def test_mcp_answers_over_stdio(project) -> None:
+    from mcp import Client, StdioServerParameters
+
+    command = StdioServerParameters(
+        command=str(Path(sys.executable).parent / "voice-ai"),
+        args=["mcp", "--project-dir", str(project.directory)],
+        env={**os.environ, **project.environment},
+    )
+
+    async def talk():
+        async with Client(command) as session:
+            tools = {tool.name for tool in (await session.list_tools()).tools}
+            question = {"metrics": ["voice_ai_sessions"], "group_by": [CHANNEL]}
+            answer = await session.call_tool("query_metrics", question | {"order_by": [CHANNEL]})
+            wrong = await session.call_tool("query_metrics", {"metrics": ["voice_ai_sesions"]})
+            return tools, answer, wrong
+
+    tools, answer, wrong = asyncio.run(talk())
+    assert tools == {
+        "list_metrics",
+        "list_dimensions",
+        "dimension_values",
+        "query_metrics",
+        "explain_metrics",
+    }
+    assert [row["voice_ai_sessions"] for row in answer.structured_content["result"]] == [3, 2, 7]
+    assert wrong.is_error
+    assert "did you mean voice_ai_sessions" in wrong.content[0].text
+
+
+def test_serve_says_what_it_lacks(project) -> None:
+    result = project.command("voice-ai", "serve", check=False)
+    assert result.returncode == 2
+    assert "VOICE_AI_API_KEYS is not set" in result.stderr
