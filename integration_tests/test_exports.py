@@ -19,7 +19,7 @@ from consumer import Consumer
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.exports import export_metrics, exports_of
-from voice_ai_analytics.metrics import MetricClient
+from voice_ai_analytics.metric_compiler import MetricCompiler
 from voice_ai_analytics.warehouse import Warehouse
 
 SAVED_QUERIES = """
@@ -96,15 +96,10 @@ def dbt_project(project, monkeypatch) -> DbtProject:
     return DbtProject(project.directory)
 
 
-@pytest.fixture(scope="module")
-def client(project) -> MetricClient:
-    """Load MetricFlow once."""
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in project.environment.items():
-            environment.setenv(name, value)
-        made = MetricClient(DbtProject(project.directory))
-    made.release()
-    return made
+@pytest.fixture
+def compiler(dbt_project) -> MetricCompiler:
+    """Load MetricFlow."""
+    return MetricCompiler(dbt_project)
 
 
 def export_of(dbt_project: DbtProject, saved_query: str) -> dict:
@@ -222,12 +217,12 @@ def test_one_saved_query_can_be_exported_alone(project) -> None:
     assert (times("of_nobody"), times("voice_ai_adoption")) == (before[0] + 1, before[1])
 
 
-def test_an_export_never_replaces_what_is_no_export(project, dbt_project, client) -> None:
+def test_an_export_never_replaces_what_is_no_export(project, dbt_project, compiler) -> None:
     project.rows(f"create table if not exists {CERTIFIED}.somebody_elses as select 1 as one")
     before = project.rows(f"select count(*) from {CERTIFIED}.{LOG}")
     export_of(dbt_project, "by_channel")["config"]["alias"] = "somebody_elses"
     with pytest.raises(UserError, match="was not made by an export"):
-        export_metrics(dbt_project, client, Warehouse(dbt_project))
+        export_metrics(dbt_project, compiler, Warehouse(dbt_project))
     # The others were not exported either: all or none.
     assert project.rows(f"select count(*) from {CERTIFIED}.{LOG}") == before
     assert table(project, "somebody_elses", "1") == [(1,)]
@@ -268,7 +263,7 @@ def test_a_locked_file_is_said_in_one_line(project) -> None:
     assert len(table(project, "completion_by_channel")) == 3
 
 
-def test_a_server_that_goes_away_leaves_the_last_tables(on_postgres, dbt_project, client) -> None:
+def test_a_server_that_goes_away_leaves_the_last_tables(on_postgres, dbt_project, compiler) -> None:
     def state() -> list:
         return [table(on_postgres, name, "1, 2, 3") for name in ("completion_by_channel", LOG)]
 
@@ -283,7 +278,7 @@ def test_a_server_that_goes_away_leaves_the_last_tables(on_postgres, dbt_project
 
     before = state()
     with pytest.raises(UserError, match="the database refuses"):
-        export_metrics(dbt_project, client, Warehouse(dbt_project), progress=end_the_server)
+        export_metrics(dbt_project, compiler, Warehouse(dbt_project), progress=end_the_server)
     assert state() == before
 
 

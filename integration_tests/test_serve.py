@@ -159,7 +159,7 @@ def test_explain_gives_sql_that_runs(project, http) -> None:
         ({"order_by": ["voice_ai_users"]}, "none of the metrics and dimensions asked for"),
         ({"where": ["1 = 1; drop table x"]}, "is no where-clause"),
         ({"where": [f"{CHANNEL} in (select 1)"]}, "is not allowed"),
-        ({"start": "1924-01-01", "end": "2024-01-01"}, "are 36,525 days; ask for at most 3,660"),
+        ({"start": "1924-01-01", "end": "2024-01-01"}, "are 36,526 days; ask for at most 3,660"),
         ({"start": "2024-01-02", "end": "2024-01-01"}, "is after end"),
         ({"limit": 51}, "limit: at most 50"),
         ({"limit": 0}, "limit: "),

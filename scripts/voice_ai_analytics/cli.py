@@ -205,12 +205,12 @@ def export_metrics(
     """Write the exports of saved queries as tables beside the fact, small cohorts suppressed."""
     from voice_ai_analytics.dbt_project import DbtProject
     from voice_ai_analytics.exports import export_metrics as exports
-    from voice_ai_analytics.metrics import MetricClient
+    from voice_ai_analytics.metric_compiler import MetricCompiler
     from voice_ai_analytics.warehouse import Warehouse
 
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
     with console.status("Exporting metrics"):
-        written = exports(project, MetricClient(project), Warehouse(project), saved_query or ())
+        written = exports(project, MetricCompiler(project), Warehouse(project), saved_query or ())
     for one in written:
         console.print(
             f"{one.relation}: {one.rows:,} rows, {one.suppressed_rows:,} of them suppressed",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.metrics import MetricClient
+from voice_ai_analytics.metric_compiler import MetricCompiler
 from voice_ai_analytics.warehouse import Transaction, Warehouse, quoted
 
 LOG = "voice_ai_metric_exports"
@@ -120,7 +120,7 @@ def certified_schema(project: DbtProject) -> str:
 
 def export_metrics(
     project: DbtProject,
-    client: MetricClient,
+    compiler: MetricCompiler,
     warehouse: Warehouse,
     saved_queries: Iterable[str] = (),
     progress: Callable[[str], None] = lambda table: None,
@@ -135,7 +135,7 @@ def export_metrics(
     ----------
     project : DbtProject
         Built by dbt.
-    client : MetricClient
+    compiler : MetricCompiler
         Of that project.
     warehouse : Warehouse
         Of that project.
@@ -159,7 +159,7 @@ def export_metrics(
     if not exports:
         raise UserError("no saved query has exports; give one an `exports:` block")
     least = project.min_cohort_size
-    queries = [_compile(export, client) for export in exports]
+    queries = [_compile(export, compiler) for export in exports]
     make_log(project, warehouse)
     schema = certified_schema(project)
     with warehouse.transaction() as transaction:
@@ -241,10 +241,12 @@ def _export(saved_query: dict, export: dict) -> Export:
     )
 
 
-def _compile(export: Export, client: MetricClient) -> str:
+def _compile(export: Export, compiler: MetricCompiler) -> str:
     metrics = list(dict.fromkeys([*export.metrics, COHORT_SIZE]))
     try:
-        return client.compile(metrics, export.group_by, export.where, export.order_by, export.limit)
+        return compiler.compile(
+            metrics, export.group_by, export.where, export.order_by, export.limit
+        )
     except UserError as error:
         raise UserError(
             f"saved query {export.saved_query}: cannot be asked together with {COHORT_SIZE},"

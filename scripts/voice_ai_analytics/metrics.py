@@ -7,43 +7,12 @@ import io
 import logging
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
 import pandas as pd
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
-
-GRAINS = ("day", "week", "month", "quarter", "year")
-
-
-@dataclass(frozen=True)
-class Dimension:
-    """What metrics can be grouped and filtered by.
-
-    Parameters
-    ----------
-    name : str
-        Such as ``voice_ai_session__channel`` or ``metric_time__week``.
-    type : str
-        ``categorical`` or ``time``.
-    description : str or None
-        From its YAML.
-    """
-
-    name: str
-    type: str
-    description: str | None = None
-
-    @property
-    def template(self) -> str:
-        """Its name in MetricFlow's filters."""
-        kind = "TimeDimension" if self.type == "time" else "Dimension"
-        name, _, grain = self.name.rpartition("__")
-        if self.type == "time" and name and grain in GRAINS:
-            return f"{{{{ {kind}('{name}', '{grain}') }}}}"
-        return f"{{{{ {kind}('{self.name}') }}}}"
+from voice_ai_analytics.metric_compiler import query_request, told_in_one_line
 
 
 class MetricClient:
@@ -109,126 +78,20 @@ class MetricClient:
         pandas.DataFrame
             One row a group, columns named as above; a null dimension means not known.
         """
-        request = _request(metrics, group_by, where, order_by, saved_query)
+        request = query_request(metrics, group_by, where, order_by, saved_query)
         with self._in_project():
             return _frame(self._engine.query(request).result_df)
-
-    def compile(
-        self,
-        metrics: Sequence[str],
-        group_by: Sequence[str] = (),
-        where: Sequence[str] = (),
-        order_by: Sequence[str] = (),
-        limit: int | None = None,
-        start: datetime | None = None,
-        end: datetime | None = None,
-    ) -> str:
-        """Give the SQL of a metric query, and do not run it.
-
-        Parameters
-        ----------
-        metrics, group_by, where, order_by
-            As for `query`.
-        limit : int, optional
-            Most rows.
-        start, end : datetime, optional
-            The first and the last of metric_time, UTC.
-
-        Returns
-        -------
-        str
-            One select statement in the warehouse's dialect; its columns are named as in `query`.
-        """
-        request = _request(
-            metrics,
-            group_by,
-            where,
-            order_by,
-            limit=limit,
-            time_constraint_start=start,
-            time_constraint_end=end,
-        )
-        with _told():
-            return self._engine.explain(request).sql_statement.sql
-
-    def metrics(self) -> list:
-        """Give MetricFlow's account of every metric."""
-        return self._engine.list_metrics(include_dimensions=False)
-
-    def dimensions(self, metrics: Sequence[str] = ()) -> dict[str, Dimension]:
-        """Give the dimensions by which all of some metrics can be grouped.
-
-        Parameters
-        ----------
-        metrics : sequence of str
-            Names of metrics; every dimension of the project where empty.
-
-        Returns
-        -------
-        dict of str to Dimension
-            By name, as in `query`; a time dimension stands there once a granularity.
-        """
-        with _told():
-            found = self._engine.list_group_bys(
-                list(metrics) or None, include_derived_time_granularities=True
-            )
-        return {
-            one.dunder_name: Dimension(one.dunder_name, one.type.value, one.description)
-            for one in found
-            if hasattr(one, "dunder_name")
-        }
 
     def sql(self, statement: str) -> pd.DataFrame:
         """Run SQL on the engine's own connection."""
         with self._in_project():
             return _frame(self._configuration.sql_client.query(statement))
 
-    def release(self) -> None:
-        """Let go of the database, which loading opens; `query` opens it again.
-
-        An open DuckDB file keeps every other process out, dbt's too.
-        """
-        adapter = self._configuration.dbt_artifacts.adapter
-        adapter.cleanup_connections()
-        if adapter.type() == "duckdb":
-            adapter.connections.env().close()
-            adapter.connections.close_all_connections()
-
     @contextlib.contextmanager
     def _in_project(self) -> Iterator[None]:
         """Work in the project's directory, from which dbt takes a profile's relative path."""
-        with _told(), contextlib.chdir(self._directory):
+        with told_in_one_line(), contextlib.chdir(self._directory):
             yield
-
-
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """Tell what dbt or MetricFlow refuse in one line."""
-    try:
-        yield
-    except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(f"the metric query fails: {reason}; run dbt build first") from error
-
-
-def _request(
-    metrics: Sequence[str],
-    group_by: Sequence[str],
-    where: Sequence[str],
-    order_by: Sequence[str],
-    saved_query: str | None = None,
-    **more,
-):
-    from metricflow.engine.metricflow_engine import MetricFlowQueryRequest
-
-    return MetricFlowQueryRequest.create(
-        saved_query_name=saved_query,
-        metric_names=None if saved_query else list(metrics),
-        group_by_names=None if saved_query else list(group_by),
-        where_constraints=list(where) or None,
-        order_by_names=list(order_by) or None,
-        **more,
-    )
 
 
 def _frame(table) -> pd.DataFrame:

@@ -116,7 +116,7 @@ class Reader:
             timer.start()
             try:
                 connection.execute("set timezone = 'UTC'")
-                return connection.execute(query).to_arrow_table()
+                return _without_decimals(connection.sql(query).to_arrow_table())
             except duckdb.InterruptException as error:
                 raise TimedOut(f"the query took longer than {self.seconds:g} s") from error
             except duckdb.Error as error:
@@ -204,17 +204,27 @@ class _Pool:
 
 def _arrow_column(type_code: int, values: list) -> pa.Array:
     if type_code == NUMERIC:
-        whole = all(value is None or value == value.to_integral_value() for value in values)
-        kind = int if whole and _fits(values) else float
-        numbers = [None if value is None else kind(value) for value in values]
-        return pa.array(numbers, pa.int64() if kind is int else pa.float64())
+        return _numbers(values)
     if arrow_type := ARROW_TYPES.get(type_code):
         return pa.array(values, arrow_type)
     return pa.array([None if value is None else str(value) for value in values], pa.string())
 
 
-def _fits(values: list[decimal.Decimal | None]) -> bool:
-    return all(value is None or abs(value) < 2**63 for value in values)
+def _without_decimals(table: pa.Table) -> pa.Table:
+    for number, column in enumerate(table.columns):
+        if pa.types.is_decimal(column.type):
+            numbers = _numbers(column.to_pylist())
+            table = table.set_column(number, table.column_names[number], numbers)
+    return table
+
+
+def _numbers(values: list[decimal.Decimal | None]) -> pa.Array:
+    """Turn decimals, as which sums of counts come, into what JSON and data frames expect."""
+    known = [value for value in values if value is not None]
+    is_whole = all(value == value.to_integral_value() and abs(value) < 2**63 for value in known)
+    kind = int if is_whole else float
+    numbers = [None if value is None else kind(value) for value in values]
+    return pa.array(numbers, pa.int64() if is_whole else pa.float64())
 
 
 def _first_line(error: Exception) -> str:

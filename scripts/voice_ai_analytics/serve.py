@@ -32,6 +32,7 @@ DESCRIPTION = """\
 Certified metrics of conversational-AI sessions. Every number is the one `mf query` gives.
 Cohorts are not suppressed here: keys are for analysts, exported tables for everyone else.
 """
+BEARER = HTTPBearer(auto_error=False, description=f"One of the keys in {KEYS}.")
 requests = logging.getLogger("voice_ai.requests")
 
 
@@ -101,11 +102,10 @@ def create_app(service: MetricService, keys: dict[bytes, str]) -> FastAPI:
         With its OpenAPI page at ``/docs``.
     """
     app = FastAPI(title="VoiceAI metrics", version="1", description=DESCRIPTION)
-    bearer = HTTPBearer(auto_error=False, description=f"One of the keys in {KEYS}.")
 
     def client(
         request: Request,
-        given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+        given: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
     ) -> str:
         digest = _digest(given.credentials) if given else b""
         for known, name in keys.items():

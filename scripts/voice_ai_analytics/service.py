@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.metrics import MetricClient
+from voice_ai_analytics.metric_compiler import MetricCompiler
 from voice_ai_analytics.reader import Reader, Unavailable
 from voice_ai_analytics.where import metricflow_filter, nearest
 
@@ -70,31 +70,14 @@ class Limits:
     concurrent: int = 4
 
 
-@dataclass
 class Engine:
-    """A MetricFlow engine over one state of the manifest; compiled queries are kept."""
+    """A compiler over one state of the manifest, that remembers what it has compiled."""
 
-    client: MetricClient
-    loaded_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def __post_init__(self) -> None:
-        self.client.release()
-        # MetricFlow's engine is not made for several threads; what it made may be used by all.
-        self.compile = lru_cache(1000)(self._alone(self.client.compile))
-        self.dimensions = lru_cache(1000)(self._alone(self.client.dimensions))
-
-    @cached_property
-    def metrics(self) -> dict:
-        """MetricFlow's metrics by name."""
-        return {metric.name: metric for metric in self.client.metrics()}
-
-    def _alone(self, function):
-        def alone(*arguments, **more):
-            with self.lock:
-                return function(*arguments, **more)
-
-        return alone
+    def __init__(self, compiler: MetricCompiler) -> None:
+        self.loaded_at = datetime.now(UTC)
+        self.metrics = {metric.name: metric for metric in compiler.metrics()}
+        self.compile = lru_cache(1000)(compiler.compile)
+        self.dimensions = lru_cache(1000)(compiler.dimensions)
 
 
 class MetricService:
@@ -122,7 +105,7 @@ class MetricService:
         self._places = threading.BoundedSemaphore(limits.concurrent)
         self._reloading = threading.Lock()
         self._stamp = self._stamp_now()
-        self._engine = Engine(MetricClient(project))
+        self._engine = Engine(MetricCompiler(project))
         self._trouble: str | None = None
 
     def metrics(self) -> list[dict]:
@@ -264,8 +247,7 @@ class MetricService:
         try:
             stamp = self._stamp_now()
             try:
-                engine = Engine(MetricClient(self.project))
-                _ = engine.metrics
+                engine = Engine(MetricCompiler(self.project))
             # Whatever is wrong with the new manifest, the old engine goes on.
             except Exception as error:
                 self._trouble = f"the manifest cannot be loaded, the former one serves: {error}"
