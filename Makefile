@@ -11,7 +11,8 @@ demo: install
 	$(BIN)/voice-ai demo --target $(TARGET) --output output
 
 test: install packages
-	$(BIN)/pytest -n 2 --dist loadfile
+	# In the files' order: by number of tests, those few that take minutes would come last, one after the other.
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # All moments of breaking and many more random streams than make test: an hour and a half, for the night.
 test-faults: install packages

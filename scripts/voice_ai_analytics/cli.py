@@ -255,6 +255,7 @@ def serve(
     console.print(
         f"Metrics at http://{host}:{port}, their description at http://{host}:{port}/docs",
         highlight=False,
+        soft_wrap=True,
     )
     run(service, host, port)
 

@@ -185,8 +185,10 @@ def serve(service: MetricService, host: str, port: int) -> None:
     import uvicorn
 
     app = create_app(service, api_keys(os.environ.get(KEYS)))
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    # Other libraries have set up the root logger by now, each line of theirs with a prefix.
+    requests.addHandler(logging.StreamHandler())
     requests.setLevel(logging.INFO)
+    requests.propagate = False
     uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
 
 
