@@ -10,8 +10,8 @@ export DO_NOT_TRACK = 1
 demo: install
 	$(BIN)/voice-ai demo --target $(TARGET) --output output
 
+# In the files' order: by number of tests, those few that take minutes would come last, one after the other.
 test: install packages
-	# In the files' order: by number of tests, those few that take minutes would come last, one after the other.
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # All moments of breaking and many more random streams than make test: an hour and a half, for the night.
