@@ -10,9 +10,8 @@ export DO_NOT_TRACK = 1
 demo: install
 	$(BIN)/voice-ai demo --target $(TARGET) --output output
 
-# In the files' order: by number of tests, those few that take minutes would come last, one after the other.
 test: install packages
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --dist loadfile
 
 # All moments of breaking and many more random streams than make test: an hour and a half, for the night.
 test-faults: install packages
