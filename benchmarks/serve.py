@@ -52,17 +52,10 @@ QUESTIONS = [
 
 def direct(project: DbtProject) -> Callable[[str], list]:
     """Give a function that runs SQL on an open connection and fetches all rows."""
-    credentials = project.credentials
-    if credentials.type == "duckdb":
-        connection = duckdb.connect(credentials.path, read_only=True)
+    if project.credentials.type == "duckdb":
+        connection = duckdb.connect(project.duckdb_path, read_only=True)
         return lambda sql: connection.execute(sql).fetchall()
-    connection = psycopg2.connect(
-        host=credentials.host,
-        port=credentials.port,
-        user=credentials.user,
-        password=credentials.password,
-        dbname=credentials.database,
-    )
+    connection = psycopg2.connect(**project.postgres_parameters)
     connection.autocommit = True
 
     def run(sql: str) -> list:

@@ -288,7 +288,11 @@ def test_a_locked_or_restarted_warehouse(project, http) -> None:
         ) as process:
             assert process.stdout.readline() == "open\n"
             answer = http.post("/v1/query", json=QUESTIONS[0])
+            health = http.get("/health")
             process.stdin.close()
+        assert health.status_code == 503
+        # Whoever has no key learns nothing of the machine.
+        assert str(project.directory) not in health.text
         assert answer.status_code == 503
         assert "is dbt building" in answer.json()["detail"]
         assert answer.headers["retry-after"]

@@ -92,6 +92,38 @@ class DbtProject:
             raise UserError(f"{self.profiles / 'profiles.yml'}: {reason}") from error
         return profile.credentials
 
+    @property
+    def duckdb_path(self) -> str:
+        """The file of a DuckDB target; dbt resolves a relative path in the project's directory."""
+        path = self.credentials.path
+        return path if path.startswith(("/", ":")) else str(self.directory / path)
+
+    @property
+    def postgres_parameters(self) -> dict:
+        """What psycopg2 connects to a PostgreSQL target with."""
+        credentials = self.credentials
+        return {
+            "host": credentials.host,
+            "port": credentials.port,
+            "user": credentials.user,
+            "password": credentials.password,
+            "dbname": credentials.database,
+        }
+
+    @property
+    def semantic_manifest(self) -> Path:
+        """The file in which dbt left the metrics when it parsed the project last.
+
+        Raises
+        ------
+        UserError
+            Where dbt has not run yet.
+        """
+        path = self.directory / "target" / "semantic_manifest.json"
+        if not path.is_file():
+            raise UserError(f"{self.directory}: no semantic manifest; run dbt build first")
+        return path
+
     @cached_property
     def manifest(self) -> dict:
         """dbt's manifest of the last run.

@@ -60,17 +60,17 @@ class MetricCompiler:
 
     def __init__(self, project: DbtProject) -> None:
         from dbt_metricflow.cli.dbt_connectors.adapter_backed_client import SupportedAdapterTypes
-        from dbt_metricflow.cli.dbt_connectors.dbt_config_accessor import dbtArtifacts
         from metricflow.engine.metricflow_engine import MetricFlowEngine
+        from metricflow_semantics.model.dbt_manifest_parser import (
+            parse_manifest_from_dbt_generated_manifest as parse,
+        )
         from metricflow_semantics.model.semantic_manifest_lookup import SemanticManifestLookup
 
-        if not (project.directory / "target" / "semantic_manifest.json").is_file():
-            raise UserError(f"{project.directory}: no semantic manifest; run dbt build first")
+        text = project.semantic_manifest.read_text(encoding="utf-8")
         dialect = SupportedAdapterTypes(project.credentials.type)
         with told_in_one_line(), _ONE_AT_A_TIME:
-            manifest = dbtArtifacts.build_semantic_manifest_from_dbt_project_root(project.directory)
             self._engine = MetricFlowEngine(
-                SemanticManifestLookup(manifest),
+                SemanticManifestLookup(parse(manifest_json_string=text)),
                 _Dialect(dialect.sql_engine_type, dialect.sql_plan_renderer),
             )
 

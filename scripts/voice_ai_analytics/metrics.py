@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from voice_ai_analytics.dbt_project import DbtProject
-from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.metric_compiler import query_request, told_in_one_line
 
 
@@ -32,8 +31,7 @@ class MetricClient:
     def __init__(self, project: DbtProject) -> None:
         from dbt_metricflow.cli.cli_configuration import CLIConfiguration
 
-        if not (project.directory / "target" / "semantic_manifest.json").is_file():
-            raise UserError(f"{project.directory}: no semantic manifest; run dbt build first")
+        _ = project.semantic_manifest  # or it says what to do
         self._configuration = CLIConfiguration()
         # dbt takes a profile's relative path from the current directory, as if run in the project.
         self._directory = project.directory

@@ -53,13 +53,11 @@ class Reader:
 
     def __init__(self, project: DbtProject, seconds: float, connections: int) -> None:
         self.seconds = seconds
-        self._credentials = project.credentials
-        self._directory = project.directory
-        if self._credentials.type not in ("duckdb", "postgres"):
-            raise UserError(
-                f"{self._credentials.type}: voice-ai reads DuckDB and PostgreSQL targets"
-            )
-        self._pool = _Pool(self._credentials, connections, seconds)
+        self._project = project
+        self._engine = project.credentials.type
+        if self._engine not in ("duckdb", "postgres"):
+            raise UserError(f"{self._engine}: voice-ai reads DuckDB and PostgreSQL targets")
+        self._pool = _Pool(project, connections, seconds)
 
     def fetch(self, query: str, most_rows: int) -> pa.Table:
         """Run a query.
@@ -86,7 +84,7 @@ class Reader:
             Where it has too many rows, or the database refuses it.
         """
         limited = f"select * from (\n{query}\n) as limited limit {most_rows + 1}"
-        if self._credentials.type == "duckdb":
+        if self._engine == "duckdb":
             found = self._fetch_duckdb(limited)
         else:
             found = self._fetch_postgres(limited)
@@ -101,12 +99,9 @@ class Reader:
         self._pool.close()
 
     def _fetch_duckdb(self, query: str) -> pa.Table:
-        path = self._credentials.path
-        if not path.startswith(("/", ":")):
-            path = str(self._directory / path)
         try:
             # Opened for each query: an open file would keep dbt from building.
-            connection = duckdb.connect(path, read_only=True)
+            connection = duckdb.connect(self._project.duckdb_path, read_only=True)
         except duckdb.Error as error:
             raise Unavailable(
                 f"the warehouse cannot be opened, is dbt building? {_first_line(error)}"
@@ -138,8 +133,8 @@ class Reader:
 class _Pool:
     """PostgreSQL connections, opened when needed, and again when the server was gone."""
 
-    def __init__(self, credentials, connections: int, seconds: float) -> None:
-        self._credentials, self._connections, self._seconds = credentials, connections, seconds
+    def __init__(self, project: DbtProject, connections: int, seconds: float) -> None:
+        self._project, self._connections, self._seconds = project, connections, seconds
         self._pool = None
         self._lock = threading.Lock()
 
@@ -150,11 +145,7 @@ class _Pool:
                 self._pool = psycopg2.pool.ThreadedConnectionPool(
                     0,
                     self._connections,
-                    host=self._credentials.host,
-                    port=self._credentials.port,
-                    user=self._credentials.user,
-                    password=self._credentials.password,
-                    dbname=self._credentials.database,
+                    **self._project.postgres_parameters,
                     application_name="voice-ai serve",
                     connect_timeout=5,
                     options="-c default_transaction_read_only=on -c timezone=utc"

@@ -43,7 +43,7 @@ READABLE = """
 
 
 @dataclass(frozen=True)
-class Reader:
+class ReadingRole:
     """A role that reads, the schema it reads, and the tables and views there that it can read."""
 
     role: str
@@ -56,7 +56,7 @@ def create_roles(
     warehouse: Warehouse,
     metrics_role: str = METRICS_ROLE,
     certified_role: str = CERTIFIED_ROLE,
-) -> list[Reader]:
+) -> list[ReadingRole]:
     """Make two roles of a PostgreSQL database, or mend them; to be repeated at will.
 
     One reads the tables of exported metrics and the log of exports, the other everything in the
@@ -78,7 +78,7 @@ def create_roles(
 
     Returns
     -------
-    list of Reader
+    list of ReadingRole
         What each of the two can read now.
 
     Raises
@@ -177,7 +177,7 @@ def _grant(what: str, role: str, transaction: Transaction) -> None:
 
 def _verified(
     role: str, schema: str, expected: set[str] | None, transaction: Transaction
-) -> Reader:
+) -> ReadingRole:
     readable = transaction.run(READABLE, role, role, role)
     others = [
         f"{found}.{table}"
@@ -190,4 +190,4 @@ def _verified(
             f"{f' and {len(others) - 5} more' if len(others) > 5 else ''};"
             " revoke what it or PUBLIC may read there, then run this again"
         )
-    return Reader(role, schema, tuple(table for _, table in readable))
+    return ReadingRole(role, schema, tuple(table for _, table in readable))

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
-from pathlib import Path
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
@@ -195,15 +194,21 @@ class MetricService:
             return self._reader.fetch(statement, self.limits.rows)
 
     def health(self) -> dict:
-        """Tell whether all is well: ``status`` is ok or degraded, ``trouble`` says why."""
+        """Tell whether all is well: ``status`` is ok or degraded, ``trouble`` says why.
+
+        Anyone may ask, so it names no file, host or user, and waits for no place: where all are
+        taken, the warehouse is at work.
+        """
         self._current()
         trouble = self._trouble
-        if trouble is None:
+        if trouble is None and self._places.acquire(blocking=False):
             try:
-                with self._place():
-                    self._reader.fetch("select 1 as one", 1)
+                self._reader.fetch("select 1 as one", 1)
             except UserError as error:
-                trouble = str(error)
+                trouble = "the warehouse does not answer"
+                log.warning("%s: %s", trouble, error)
+            finally:
+                self._places.release()
         return {
             "status": "ok" if trouble is None else "degraded",
             "trouble": trouble,
@@ -226,14 +231,10 @@ class MetricService:
         finally:
             self._places.release()
 
-    @property
-    def _manifest(self) -> Path:
-        return self.project.directory / "target" / "semantic_manifest.json"
-
     def _stamp_now(self) -> tuple[int, int] | None:
         try:
-            status = self._manifest.stat()
-        except OSError:
+            status = self.project.semantic_manifest.stat()
+        except (UserError, OSError):
             return None
         return status.st_mtime_ns, status.st_size
 
@@ -250,8 +251,8 @@ class MetricService:
                 engine = Engine(MetricCompiler(self.project))
             # Whatever is wrong with the new manifest, the old engine goes on.
             except Exception as error:
-                self._trouble = f"the manifest cannot be loaded, the former one serves: {error}"
-                log.warning(self._trouble)
+                self._trouble = "the manifest cannot be loaded, the former one serves"
+                log.warning("%s: %s", self._trouble, error)
             else:
                 self._engine, self._trouble = engine, None
                 log.info("metrics loaded anew")

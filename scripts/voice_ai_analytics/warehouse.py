@@ -101,16 +101,12 @@ class Warehouse:
         credentials = self.project.credentials
         try:
             if credentials.type == "duckdb":
-                connection = duckdb.connect(str(self._duckdb_path()))
+                connection = duckdb.connect(self.project.duckdb_path)
                 connection.execute("set timezone = 'UTC'")
                 connection.begin()
             elif credentials.type == "postgres":
                 connection = psycopg2.connect(
-                    host=credentials.host,
-                    port=credentials.port,
-                    user=credentials.user,
-                    password=credentials.password,
-                    dbname=credentials.database,
+                    **self.project.postgres_parameters,
                     application_name="voice-ai",
                     options="-c timezone=UTC",
                 )
@@ -145,11 +141,6 @@ class Warehouse:
             else:
                 with connection.cursor() as cursor:
                     yield Transaction(cursor, "%s")
-
-    def _duckdb_path(self):
-        path = self.project.credentials.path
-        # dbt resolves a relative path in the project's directory.
-        return path if path.startswith(("/", ":")) else self.project.directory / path
 
     def query(self, statement: str, parameters: tuple = ()) -> pd.DataFrame:
         """Run a query.
