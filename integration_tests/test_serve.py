@@ -161,6 +161,8 @@ def test_explain_gives_sql_that_runs(project, http) -> None:
         ({"where": [f"{CHANNEL} in (select 1)"]}, "is not allowed"),
         ({"start": "1924-01-01", "end": "2024-01-01"}, "are 36,526 days; ask for at most 3,660"),
         ({"start": "2024-01-02", "end": "2024-01-01"}, "is after end"),
+        ({"metrics": ["x" * 201]}, "metrics.0: String should have at most 200 characters"),
+        ({"where": [f"{CHANNEL} = 'a\0b'"]}, "holds a character that no text in a database can"),
         ({"limit": 51}, "limit: at most 50"),
         ({"limit": 0}, "limit: "),
         ({"group_by": ["voice_ai_session"] * 21}, "group_by: "),
@@ -170,6 +172,12 @@ def test_what_cannot_be_answered_is_said(http, change, told) -> None:
     answer = http.post("/v1/query", json={"metrics": ["voice_ai_sessions"]} | change)
     assert answer.status_code == 422
     assert told in answer.json()["detail"]
+
+
+def test_a_dimension_that_is_no_name_is_said(http) -> None:
+    answer = http.get(f"/v1/dimensions/{'x' * 201}/values", params={"metric": "voice_ai_sessions"})
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("group_by.0: String should have at most 200")
 
 
 def test_half_an_answer_is_none(project) -> None:

@@ -79,6 +79,8 @@ def test_what_is_allowed_is_written_anew(clause, expected) -> None:
         "voice_ai_session__channel = '{% raw %}'",
         "{{ Metric('voice_ai_users', group_by=['x']) }} > 1",
         "{{ self.__class__ }} = 'x'",
+        "voice_ai_session__channel = 'a\0b'",
+        "voice_ai_session__channel = '\ud800'",
         "metric_time__week > 1e999",
         "(" * 200 + "voice_ai_session__has_disability" + ")" * 200,
         "not " * 5000 + "voice_ai_session__has_disability",

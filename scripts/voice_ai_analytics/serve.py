@@ -21,6 +21,7 @@ from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import ValidationError
 
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.reader import TimedOut, Unavailable
@@ -120,6 +121,7 @@ def create_app(service: MetricService, keys: dict[bytes, str]) -> FastAPI:
 
     app.add_exception_handler(UserError, _told)
     app.add_exception_handler(RequestValidationError, _told_of_request)
+    app.add_exception_handler(ValidationError, _told_of_request)
     app.middleware("http")(_logged)
     v1 = {"dependencies": [Depends(client)]}
 
@@ -202,10 +204,12 @@ def _told(request: Request, error: UserError) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, status, headers)
 
 
-def _told_of_request(request: Request, error: RequestValidationError) -> JSONResponse:
+def _told_of_request(
+    request: Request, error: RequestValidationError | ValidationError
+) -> JSONResponse:
     """Name each field and what is wrong with it, without giving back what was sent."""
     told = "; ".join(
-        f"{'.'.join(map(str, one['loc'][1:])) or one['loc'][0]}: {one['msg']}"
+        f"{'.'.join(map(str, one['loc'])).removeprefix('body.')}: {one['msg']}"
         for one in error.errors()
     )
     return JSONResponse({"detail": told}, 422)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
+from typing import Annotated
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,15 +22,19 @@ from voice_ai_analytics.where import metricflow_filter, nearest
 log = logging.getLogger(__name__)
 
 
+# Longer ones are no names, and looking for the nearest of a long one takes long.
+Name = Annotated[str, Field(max_length=200)]
+
+
 class MetricQuery(BaseModel):
     """A question: which metrics, by what, of when."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    metrics: tuple[str, ...] = Field(
+    metrics: tuple[Name, ...] = Field(
         min_length=1, max_length=50, description="Names of metrics, as /v1/metrics lists them."
     )
-    group_by: tuple[str, ...] = Field(
+    group_by: tuple[Name, ...] = Field(
         (),
         max_length=20,
         description="Names of dimensions, such as metric_time__week or voice_ai_session__channel.",
@@ -39,7 +44,7 @@ class MetricQuery(BaseModel):
         max_length=20,
         description="Conditions on dimensions that all hold: voice_ai_session__channel = 'voice'.",
     )
-    order_by: tuple[str, ...] = Field(
+    order_by: tuple[Name, ...] = Field(
         (), max_length=20, description="Names among the above; a leading - reverses."
     )
     limit: int | None = Field(None, ge=1, description="Most rows.")

@@ -144,9 +144,11 @@ def _dimension(name: str, dimensions: Mapping[str, str]) -> str:
 
 
 def _text(value: str) -> str:
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise UserError(f"where: {_short(value)} holds a character that no text in a database can")
     # MetricFlow reads filters as templates; a brace in a text would be read as one of theirs.
     if "{" in value or "}" in value:
-        raise UserError(f"where: {value!r} holds a brace, which no filter can")
+        raise UserError(f"where: {_short(value)} holds a brace, which no filter can")
     return "'" + value.replace("'", "''") + "'"
 
 
