@@ -1,17 +1,21 @@
-# make demo | make test | make test-faults | make lint | make docs | make bench | make compatibility; each sets up what
+# make demo | make test | make test-bi | make test-faults | make lint | make docs | make bench | make compatibility; each sets up what
 # it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 TARGET ?= duckdb
 export DO_NOT_TRACK = 1
 
-.PHONY: demo test test-faults lint docs bench bench-large compatibility lock install clean
+.PHONY: demo test test-bi test-faults lint docs bench bench-large compatibility lock install clean
 
 demo: install
 	$(BIN)/voice-ai demo --target $(TARGET) --output output
 
 test: install packages
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --ignore integration_tests/bi
+
+# Dashboards in the tools that show them; these and a browser come from apt, npm and an environment of their own.
+test-bi: install packages
+	$(BIN)/pytest integration_tests/bi
 
 # All moments of breaking and many more random streams than make test: an hour and a half, for the night.
 test-faults: install packages

@@ -262,7 +262,8 @@ def test_configuration_validates_without_a_word(project) -> None:
 
 
 @pytest.mark.parametrize(
-    "saved_query", ["accessibility", "efficiency", "adoption", "error_reduction", "asr_releases"]
+    "saved_query",
+    ["overview", "accessibility", "efficiency", "adoption", "error_reduction", "asr_releases"],
 )
 def test_saved_query_answers(project, saved_query) -> None:
     assert project.mf("--saved-query", f"voice_ai_{saved_query}")

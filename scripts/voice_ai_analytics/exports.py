@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import combinations
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
@@ -14,6 +15,8 @@ LOG = "voice_ai_metric_exports"
 IN_THE_MAKING = "voice_ai_export_in_the_making_{}"
 COHORT_SIZE = "voice_ai_cohort_size"
 SUPPRESSED = "is_suppressed"
+ROLL_UP = "voice_ai_roll_up"
+ALL = "(all)"
 LOG_COLUMNS = """
     table_name text not null,
     saved_query text not null,
@@ -43,6 +46,8 @@ class Export:
         What it asks for, as written in its YAML.
     limit : int or None
         Most rows.
+    roll_up : tuple of str
+        Those of ``group_by``, by the names of their columns, over which there are totals too.
     """
 
     table: str
@@ -52,6 +57,12 @@ class Export:
     where: tuple[str, ...]
     order_by: tuple[str, ...]
     limit: int | None
+    roll_up: tuple[str, ...]
+
+    def totals(self) -> Iterator[tuple[str, ...]]:
+        """Give the sets of columns to take together: none of them first, all of them last."""
+        for size in range(len(self.roll_up) + 1):
+            yield from combinations(self.roll_up, size)
 
 
 @dataclass(frozen=True)
@@ -129,7 +140,8 @@ def export_metrics(
 
     All are read from one state of the database and appear in one step. Cohorts below the var
     ``voice_ai_min_cohort_size`` keep their row, are marked in ``is_suppressed`` and have nulls for
-    numbers. Whoever may read the log of exports may read what is exported.
+    numbers. The columns that a saved query's meta names in ``voice_ai_roll_up`` hold ``(all)`` in
+    further rows, whose numbers MetricFlow computes without them: a mean of groups is no total. Whoever may read the log of exports may read what is exported.
 
     Parameters
     ----------
@@ -159,7 +171,10 @@ def export_metrics(
     if not exports:
         raise UserError("no saved query has exports; give one an `exports:` block")
     least = project.min_cohort_size
-    queries = [_compile(export, compiler) for export in exports]
+    queries = [
+        {taken: _compile(export, compiler, taken) for taken in export.totals()}
+        for export in exports
+    ]
     make_log(project, warehouse)
     schema = certified_schema(project)
     with warehouse.transaction() as transaction:
@@ -171,10 +186,14 @@ def export_metrics(
         build = _certified_build(project, transaction)
         readers = _readers(project, warehouse, transaction)
         written = []
-        for number, (export, query) in enumerate(zip(exports, queries, strict=True)):
+        for number, (export, totals) in enumerate(zip(exports, queries, strict=True)):
             _refuse_to_replace_others(project, export, transaction)
             new = f"{schema}.{quoted(IN_THE_MAKING.format(number))}"
-            select = _suppressing(export, query, transaction.columns(query), least)
+            columns = transaction.columns(totals[()])
+            select = " union all ".join(
+                _suppressing(export, query, columns, taken, least)
+                for taken, query in totals.items()
+            )
             transaction.run(f"create table {new} as {select}")
             for reader in readers:
                 transaction.run(f"grant select on {new} to {quoted(reader)}")
@@ -229,6 +248,17 @@ def _export(saved_query: dict, export: dict) -> Export:
             " exports go to the certified schema, leave it out"
         )
     asked = saved_query["query_params"]
+    roll_up = saved_query["config"]["meta"].get(ROLL_UP, [])
+    if not isinstance(roll_up, list):
+        raise UserError(f"saved query {name}: {ROLL_UP} in its meta is no list of dimensions")
+    for dimension in roll_up:
+        if not any(f"'{dimension}'" in one for one in asked["group_by"]):
+            raise UserError(
+                f"saved query {name}: {ROLL_UP} in its meta names {dimension},"
+                " by which it does not group"
+            )
+    if roll_up and asked.get("limit"):
+        raise UserError(f"saved query {name}: has {ROLL_UP} and a limit, leave one of them out")
     where = (asked.get("where") or {}).get("where_filters", [])
     return Export(
         table=config.get("alias") or export["name"],
@@ -238,15 +268,17 @@ def _export(saved_query: dict, export: dict) -> Export:
         where=tuple(one["where_sql_template"] for one in where),
         order_by=tuple(asked.get("order_by") or ()),
         limit=asked.get("limit"),
+        roll_up=tuple(roll_up),
     )
 
 
-def _compile(export: Export, compiler: MetricCompiler) -> str:
+def _compile(export: Export, compiler: MetricCompiler, taken: tuple[str, ...]) -> str:
     metrics = list(dict.fromkeys([*export.metrics, COHORT_SIZE]))
+    group_by = [one for one in export.group_by if not any(f"'{name}'" in one for name in taken)]
+    # The order of a union's parts is nobody's: a dashboard orders.
+    order_by = () if export.roll_up else export.order_by
     try:
-        return compiler.compile(
-            metrics, export.group_by, export.where, export.order_by, export.limit
-        )
+        return compiler.compile(metrics, group_by, export.where, order_by, export.limit)
     except UserError as error:
         raise UserError(
             f"saved query {export.saved_query}: cannot be asked together with {COHORT_SIZE},"
@@ -254,17 +286,21 @@ def _compile(export: Export, compiler: MetricCompiler) -> str:
         ) from error
 
 
-def _suppressing(export: Export, query: str, columns: dict[str, bool], least: int) -> str:
+def _suppressing(
+    export: Export, query: str, columns: dict[str, bool], taken: tuple[str, ...], least: int
+) -> str:
     is_small = f"coalesce({quoted(COHORT_SIZE)}, 0) < {least}"
     selected = []
     for name, is_instant in columns.items():
-        if name not in (*export.metrics, COHORT_SIZE):
+        if name in (*export.metrics, COHORT_SIZE):
+            continue
+        read = f"'{ALL}'" if name in taken else quoted(name)
+        if is_instant:
             # PostgreSQL truncates a date to an instant with a zone: every reader would see theirs.
-            selected.append(
-                f"cast({quoted(name)} as timestamp) as {quoted(name)}"
-                if is_instant
-                else quoted(name)
-            )
+            read = f"cast({read} as timestamp)"
+        elif name in export.roll_up:
+            read = f"cast({read} as text)"
+        selected.append(f"{read} as {quoted(name)}")
     selected.append(f"{is_small} as {SUPPRESSED}")
     for name in map(quoted, export.metrics):
         selected.append(f"case when not ({is_small}) then {name} end as {name}")

@@ -1,0 +1,28 @@
+"""A deployment as dashboards see it: built, exported, with the roles that may read it."""
+
+from __future__ import annotations
+
+import pytest
+from consumer import REPOSITORY, Consumer
+
+PASSWORDS = {
+    "VOICE_AI_METRICS_READER_PASSWORD": "reads-metrics",
+    "VOICE_AI_CERTIFIED_READER_PASSWORD": "reads-certified",
+}
+
+
+@pytest.fixture(scope="session")
+def deployment(consumer) -> Consumer:
+    """Build the demo on PostgreSQL, export its metrics and make the roles, once for all tests.
+
+    The certified schema is ``demo_voice_ai``. The roles log in by `PASSWORDS`.
+    """
+    made = consumer(REPOSITORY / "demo", "postgres")
+    raw = made.directory / "raw"
+    made.command("voice-ai", "simulate", "--output", str(raw), "--sessions", "5000")
+    made.command("voice-ai", "load", "--raw", str(raw))
+    made.dbt("build", "--exclude-resource-type", "unit_test", "test")
+    made.command("voice-ai", "export-metrics")
+    made.environment.update(PASSWORDS)
+    made.command("voice-ai", "create-roles")
+    return made
