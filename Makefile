@@ -1,5 +1,5 @@
-# make demo | make test | make test-bi | make test-faults | make lint | make docs | make bench | make compatibility; each sets up what
-# it needs.
+# make demo | make test | make test-bi | make test-faults | make lint | make docs | make bench | make compatibility;
+# each sets up what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 TARGET ?= duckdb

@@ -141,7 +141,8 @@ def export_metrics(
     All are read from one state of the database and appear in one step. Cohorts below the var
     ``voice_ai_min_cohort_size`` keep their row, are marked in ``is_suppressed`` and have nulls for
     numbers. The columns that a saved query's meta names in ``voice_ai_roll_up`` hold ``(all)`` in
-    further rows, whose numbers MetricFlow computes without them: a mean of groups is no total. Whoever may read the log of exports may read what is exported.
+    further rows, whose numbers MetricFlow computes without them: a mean of groups is no total.
+    Whoever may read the log of exports may read what is exported.
 
     Parameters
     ----------
