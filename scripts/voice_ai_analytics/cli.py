@@ -307,6 +307,27 @@ def create_roles(
         )
 
 
+@app.command("lightdash-manifest")
+def lightdash_manifest(
+    project_dir: ProjectDir = Path("."),
+    profiles_dir: ProfilesDir = None,
+    target: Target = None,
+) -> None:
+    """Write what lightdash deploy reads: certified models and all metrics that dashboards show.
+
+    Run it after dbt build, then lightdash deploy --skip-dbt-compile --target-path target/lightdash.
+    """
+    from voice_ai_analytics.dbt_project import DbtProject
+    from voice_ai_analytics.lightdash import write_manifest
+
+    directory = write_manifest(DbtProject(project_dir.resolve(), profiles_dir, target))
+    console.print(
+        f"lightdash deploy --skip-dbt-compile --target-path {directory}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
 @app.command()
 def demo(
     raw: Annotated[

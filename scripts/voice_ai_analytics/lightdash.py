@@ -1,0 +1,340 @@
+"""dbt's manifest as Lightdash deploys it: what is certified, joined, with every metric it can show.
+
+Lightdash translates MetricFlow's metrics itself. It skips derived metrics whose inputs are filtered
+rates, takes no notice of a measure that does not add up over time, and makes names that are too
+long for PostgreSQL. These are written here, from the definitions in the manifest, as metrics of its
+own kind, which it puts before its translation.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from voice_ai_analytics.dbt_project import DbtProject
+from voice_ai_analytics.errors import UserError
+
+COHORT_SIZE = "voice_ai_cohort_size"
+COHORT_IS_SHOWN = "voice_ai_cohort_is_shown"
+ACRONYMS = {"asr": "ASR", "csat": "CSAT", "id": "ID", "usd": "USD", "utc": "UTC"}
+LONGEST_NAME = 63  # of PostgreSQL
+AGGREGATES = {
+    "sum": "sum({})",
+    "count": "count({})",
+    "count_distinct": "count(distinct {})",
+    "min": "min({})",
+    "max": "max({})",
+    "average": "avg({})",
+}
+DIMENSION = re.compile(r"\{\{\s*Dimension\(\s*(['\"])(\w+?)__(\w+)\1\s*\)\s*\}\}")
+
+
+def write_manifest(project: DbtProject) -> Path:
+    """Write the manifest for ``lightdash deploy --skip-dbt-compile`` to ``target/lightdash``.
+
+    Parameters
+    ----------
+    project : DbtProject
+        dbt must have built it; Lightdash reads PostgreSQL, not DuckDB.
+
+    Returns
+    -------
+    Path
+        The directory to give to ``--target-path``.
+
+    Raises
+    ------
+    UserError
+        Where Lightdash cannot read the warehouse, or the project has no metrics of ours.
+    """
+    manifest = lightdash_manifest(project)
+    directory = project.directory / "target" / "lightdash"
+    directory.mkdir(exist_ok=True)
+    (directory / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return directory
+
+
+def lightdash_manifest(project: DbtProject) -> dict:
+    """Give dbt's manifest with what Lightdash needs in the ``meta`` of certified models.
+
+    Parameters
+    ----------
+    project : DbtProject
+        See `write_manifest`.
+
+    Returns
+    -------
+    dict
+        The manifest without uncertified models of the package, or what they are made of.
+    """
+    manifest = json.loads(json.dumps(project.manifest))
+    adapter = manifest["metadata"]["adapter_type"]
+    if adapter == "duckdb":
+        raise UserError(
+            f"{project.directory}: Lightdash cannot open a DuckDB file; build on PostgreSQL and"
+            " name that target"
+        )
+    models = _Models(manifest, project.min_cohort_size)
+    kept = _without_uncertified(manifest, project.node("fact_voice_ai_sessions"))
+    manifest["nodes"] = kept
+    for unique_id, node in kept.items():
+        if node["resource_type"] == "model" and node["package_name"] == "voice_ai_analytics":
+            meta = models.meta(unique_id)
+            node["meta"] = {**node.get("meta", {}), **meta}
+            node["config"]["meta"] = {**node["config"].get("meta", {}), **meta}
+            for column in node["columns"].values():
+                column["meta"] = {"dimension": models.dimension(unique_id, column["name"])}
+                column.get("config", {}).pop("meta", None)
+    return manifest
+
+
+def _without_uncertified(manifest: dict, fact: dict) -> dict:
+    """Leave out what no test has certified: all that the fact is made of, and our other schemas."""
+    upstream, found = set(), [fact["unique_id"]]
+    while found:
+        for parent in manifest["parent_map"].get(found.pop(), []):
+            if parent not in upstream:
+                upstream.add(parent)
+                found.append(parent)
+    return {
+        unique_id: node
+        for unique_id, node in manifest["nodes"].items()
+        if unique_id not in upstream
+        and node["resource_type"] == "model"
+        and not node.get("time_spine")
+        and (node["package_name"] != "voice_ai_analytics" or node["schema"] == fact["schema"])
+    }
+
+
+class _Models:
+    """The ``meta`` of dbt models, from the semantic models and metrics over them."""
+
+    def __init__(self, manifest: dict, min_cohort_size: int) -> None:
+        self._nodes = manifest["nodes"]
+        self._metrics = {metric["name"]: metric for metric in manifest["metrics"].values()}
+        self._semantic = {
+            model["depends_on"]["nodes"][0]: model for model in manifest["semantic_models"].values()
+        }
+        self._measures = {
+            measure["name"]: (unique_id, measure)
+            for unique_id, model in self._semantic.items()
+            for measure in model["measures"]
+        }
+        self._min_cohort_size = min_cohort_size
+
+    def meta(self, unique_id: str) -> dict:
+        """Give a model's ``meta``: label, joins, and the metrics Lightdash would not make right."""
+        name = self._nodes[unique_id]["name"]
+        meta = {
+            "label": label(re.sub(r"^(fact_)?voice_ai_", "", name)),
+            "group_label": "VoiceAI Analytics, certified",
+        }
+        if semantic := self._semantic.get(unique_id):
+            time = semantic["defaults"]["agg_time_dimension"]
+            meta |= {
+                "primary_key": [entity["expr"] for entity in _entities(semantic, "primary")],
+                "default_time_dimension": {"field": time, "interval": "WEEK"},
+                "joins": [self._join(name, *joined) for joined in self._joined(semantic)],
+                "metrics": {**self._own_metrics(unique_id), **self._cohort(unique_id)},
+            }
+        return meta
+
+    def dimension(self, unique_id: str, column: str) -> dict:
+        """Give a column's ``meta``: a label, and whether it is a key that nobody wants to see."""
+        keys = {entity["expr"] for entity in self._semantic.get(unique_id, {}).get("entities", [])}
+        return {"label": label(column), **({"hidden": True} if column in keys else {})}
+
+    def _joined(self, semantic: dict) -> Iterator[tuple[dict, str, str]]:
+        """Give the models to which this one is many to one, with the keys of both."""
+        for foreign in _entities(semantic, "foreign"):
+            for unique_id, other in self._semantic.items():
+                for primary in _entities(other, "primary"):
+                    if primary["name"] == foreign["name"]:
+                        yield unique_id, foreign["expr"], primary["expr"]
+
+    def _join(self, name: str, unique_id: str, foreign: str, primary: str) -> dict:
+        other = self._nodes[unique_id]["name"]
+        semantic = self._semantic[unique_id]
+        return {
+            "join": other,
+            "sql_on": f"${{{name}.{foreign}}} = ${{{other}.{primary}}}",
+            "relationship": "many-to-one",
+            # Not its metrics, which would count a row once for each row here, nor a second time.
+            "fields": [
+                dimension["name"]
+                for dimension in semantic["dimensions"]
+                if dimension["type"] != "time"
+            ]
+            + [entity["expr"] for entity in semantic["entities"]],
+        }
+
+    def _cohort(self, unique_id: str) -> dict:
+        """Give a metric that charts filter by, so that they leave out small cohorts."""
+        metric = self._metrics[COHORT_SIZE]
+        inputs = {given["alias"]: given["name"] for given in metric["type_params"]["metrics"]}
+        owner, users, _ = self._measure_of(self._metrics[inputs["users"]])
+        if unique_id == owner:
+            size = f"${{{COHORT_SIZE}}}"
+        else:
+            keys = [keys for keys in self._joined(self._semantic[unique_id]) if keys[0] == owner]
+            if not keys:
+                return {}
+            # The same over joined rows, where a session is counted once by its key.
+            size = _with_inputs(
+                metric["type_params"]["expr"],
+                {
+                    "users": f"count(distinct ${{{self._nodes[owner]['name']}.{users['expr']}}})",
+                    "sessions": f"count(distinct ${{TABLE}}.{keys[0][1]})",
+                },
+            )
+        return {
+            COHORT_IS_SHOWN: {
+                "type": "boolean",
+                "label": "Cohort is large enough",
+                "description": f"The cohort has at least {self._min_cohort_size} users.",
+                "sql": f"({size}) >= {self._min_cohort_size}",
+            }
+        }
+
+    def _own_metrics(self, unique_id: str) -> dict:
+        """Give the metrics over a model that Lightdash skips, or would not show rightly."""
+        given = {}
+        for metric in self._metrics.values():
+            owners: set[str] = set()
+            try:
+                sql = self._expression(metric, (), owners)
+            except _NotTranslatable:
+                continue  # percentiles, which Lightdash has; a consumer's own, which it says it skips
+            if owners != {unique_id}:
+                continue
+            own = {**_shown(metric), "type": "number", "sql": sql}
+            if self._is_too_long(unique_id, metric):
+                given[metric["name"].removeprefix("voice_ai_")] = own
+                metric["config"]["meta"] = {**metric["config"].get("meta", {}), "hidden": True}
+            elif self._has_filtered_rates(metric) or self._is_of_one_moment(metric):
+                given[metric["name"]] = own
+        return given
+
+    def _is_too_long(self, unique_id: str, metric: dict) -> bool:
+        """PostgreSQL cuts off the name of the column, and Lightdash then refuses the query."""
+        return len(f"{self._nodes[unique_id]['name']}_{metric['name']}") > LONGEST_NAME
+
+    def _has_filtered_rates(self, metric: dict) -> bool:
+        return any(
+            (entry.get("filter") or metric.get("filter"))
+            and self._metrics[entry["name"]]["type"] != "simple"
+            for entry in metric["type_params"]["metrics"]
+        )
+
+    def _is_of_one_moment(self, metric: dict) -> bool:
+        return metric["type"] == "simple" and bool(
+            self._measure_of(metric)[1].get("non_additive_dimension")
+        )
+
+    def _expression(self, metric: dict, filters: tuple[str, ...], owners: set[str]) -> str:
+        """Give a metric as SQL, and put the models that it is over into `owners`."""
+        filters += tuple(_templates(metric.get("filter")))
+        params = metric["type_params"]
+        if metric["type"] == "simple":
+            owner, measure, own_filters = self._measure_of(metric)
+            owners.add(owner)
+            return self._aggregate(owner, measure, filters + own_filters)
+        if metric["type"] == "ratio":
+            numerator = self._input(params["numerator"], filters, owners)
+            denominator = self._input(params["denominator"], filters, owners)
+            return f"({numerator} * 1.0) / nullif({denominator}, 0)"
+        if metric["type"] == "derived":
+            inputs = {
+                entry.get("alias") or entry["name"]: f"({self._input(entry, filters, owners)})"
+                for entry in params["metrics"]
+            }
+            return _with_inputs(params["expr"], inputs)
+        raise _NotTranslatable
+
+    def _input(self, entry: dict, filters: tuple[str, ...], owners: set[str]) -> str:
+        if entry.get("offset_window") or entry.get("offset_to_grain"):
+            raise _NotTranslatable
+        filters += tuple(_templates(entry.get("filter")))
+        return self._expression(self._metrics[entry["name"]], filters, owners)
+
+    def _aggregate(self, owner: str, measure: dict, filters: tuple[str, ...]) -> str:
+        """Give a measure over the rows that pass the filters.
+
+        Where it does not add up over time it is null for more than one moment: MetricFlow takes
+        the last one of each period, which no single aggregate can.
+        """
+        if measure["agg"] not in AGGREGATES:
+            raise _NotTranslatable
+        expression = _qualified(measure["expr"] or measure["name"])
+        conditions = " and ".join(f"({self._condition(owner, text)})" for text in filters)
+        if conditions:
+            expression = f"case when {conditions} then ({expression}) end"
+        aggregate = AGGREGATES[measure["agg"]].format(expression)
+        if additive := measure.get("non_additive_dimension"):
+            moment = _qualified(additive["name"])
+            return f"case when min({moment}) = max({moment}) then {aggregate} end"
+        return aggregate
+
+    def _condition(self, owner: str, template: str) -> str:
+        semantic = self._semantic[owner]
+        columns = {
+            dimension["name"]: dimension["expr"] or dimension["name"]
+            for dimension in semantic["dimensions"]
+        }
+        entities = {entity["name"] for entity in semantic["entities"]}
+
+        def column(found: re.Match) -> str:
+            if found[2] not in entities or found[3] not in columns:
+                raise _NotTranslatable
+            return f"${{TABLE}}.{columns[found[3]]}"
+
+        condition = DIMENSION.sub(column, template)
+        if "{{" in condition:
+            raise _NotTranslatable
+        return condition
+
+    def _measure_of(self, metric: dict) -> tuple[str, dict, tuple[str, ...]]:
+        """Give the model that a simple metric is over, its measure and the filters of that."""
+        used = metric["type_params"].get("measure")
+        if not used or used["name"] not in self._measures:
+            raise _NotTranslatable
+        return *self._measures[used["name"]], tuple(_templates(used.get("filter")))
+
+
+class _NotTranslatable(Exception):
+    """A metric that has no counterpart in Lightdash."""
+
+
+def label(name: str) -> str:
+    """Give a column's name as people write it: ``asr_model`` is ASR model."""
+    words = [ACRONYMS.get(word, word) for word in name.split("_")]
+    return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
+
+
+def _qualified(expression: str) -> str:
+    """Name the table of a bare column, as a joined table may have one of the same name."""
+    return f"${{TABLE}}.{expression}" if expression.isidentifier() else expression
+
+
+def _shown(metric: dict) -> dict:
+    return {"label": metric["label"], "description": " ".join(metric["description"].split())}
+
+
+def _entities(semantic: dict, kind: str) -> list[dict]:
+    return [
+        {**entity, "expr": entity["expr"] or entity["name"]}
+        for entity in semantic["entities"]
+        if entity["type"] == kind
+    ]
+
+
+def _templates(given: dict | None) -> list[str]:
+    return [entry["where_sql_template"].strip() for entry in (given or {}).get("where_filters", [])]
+
+
+def _with_inputs(expression: str, inputs: dict[str, str]) -> str:
+    """Put each input's SQL in the place of its name, all in one step."""
+    names = "|".join(re.escape(name) for name in sorted(inputs, key=len, reverse=True))
+    return re.sub(rf"\b({names})\b", lambda found: inputs[found[1]], expression.strip())
