@@ -91,7 +91,7 @@ def lightdash_manifest(project: DbtProject) -> dict:
 
 
 def _without_uncertified(manifest: dict, fact: dict) -> dict:
-    """Leave out what no test has certified: all that the fact is made of, and our other schemas."""
+    """Leave out what no test has certified: our input, what the fact is made of, other schemas."""
     upstream, found = set(), [fact["unique_id"]]
     while found:
         for parent in manifest["parent_map"].get(found.pop(), []):
@@ -101,8 +101,9 @@ def _without_uncertified(manifest: dict, fact: dict) -> dict:
     return {
         unique_id: node
         for unique_id, node in manifest["nodes"].items()
-        if unique_id not in upstream
-        and node["resource_type"] == "model"
+        if node["resource_type"] == "model"
+        and unique_id not in upstream
+        and not node["name"].startswith("input_voice_ai__")
         and not node.get("time_spine")
         and (node["package_name"] != "voice_ai_analytics" or node["schema"] == fact["schema"])
     }
@@ -206,7 +207,7 @@ class _Models:
             try:
                 sql = self._expression(metric, (), owners)
             except _NotTranslatable:
-                continue  # percentiles, which Lightdash has; a consumer's own, which it says it skips
+                continue  # Lightdash has percentiles, and says which metrics it skips
             if owners != {unique_id}:
                 continue
             own = {**_shown(metric), "type": "number", "sql": sql}

@@ -15,7 +15,8 @@ const { parse } = require('yaml');
 const job = JSON.parse(readFileSync(0, 'utf8'));
 const client = new PostgresWarehouseClient({ type: 'postgres', sslmode: 'disable', ...job.credentials });
 
-const { translation, explores, invalidModels } = await compile(JSON.parse(readFileSync(job.manifest, 'utf8')));
+const manifest = JSON.parse(readFileSync(job.manifest, 'utf8'));
+const { explores, invalidModels } = await compile();
 const charts = content('charts', lightdash.chartAsCodeSchema);
 const dashboards = content('dashboards', lightdash.dashboardAsCodeSchema);
 const answers = [];
@@ -26,13 +27,25 @@ for (const dashboard of Object.values(dashboards)) {
         }
     }
 }
-const written = { translation, explores: Object.values(explores), invalidModels, charts, dashboards, answers };
+const queries = [];
+for (const query of job.queries ?? []) {
+    queries.push((await client.runQuery(queryOf(explores[query.exploreName], query), {}, 'UTC')).rows);
+}
+const written = {
+    metrics: Object.values(manifest.metrics),
+    explores: Object.values(explores),
+    invalidModels,
+    charts,
+    dashboards,
+    answers,
+    queries,
+};
 const plain = (_, value) => (typeof value === 'bigint' ? Number(value) : value);
 writeFileSync(job.output, JSON.stringify(written, plain));
 process.exit(); // the client keeps its connections for a while
 
 // The steps of Lightdash's command line, in its order.
-async function compile(manifest) {
+async function compile() {
     const models = lightdash.getCompiledModels(lightdash.getModelsFromManifest(manifest));
     const validator = new lightdash.ManifestValidator(lightdash.getDbtManifestVersion(manifest));
     const invalid = models.map((model) => validator.isModelValid(model)[1]).filter(Boolean);
@@ -55,7 +68,6 @@ async function compile(manifest) {
         { allowPartialCompilation: true },
     );
     return {
-        translation: translated,
         invalidModels: invalid,
         explores: Object.fromEntries(compiled.map((explore) => [explore.name, explore])),
     };
