@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 
 from voice_ai_analytics.dbt_project import DbtProject
@@ -67,20 +68,23 @@ def lightdash_manifest(project: DbtProject) -> dict:
     Returns
     -------
     dict
-        The manifest without uncertified models of the package, or what they are made of.
+        The manifest without what is not certified.
+
+    Raises
+    ------
+    UserError
+        See `write_manifest`.
     """
-    manifest = json.loads(json.dumps(project.manifest))
-    adapter = manifest["metadata"]["adapter_type"]
-    if adapter == "duckdb":
+    manifest = deepcopy(project.manifest)
+    if manifest["metadata"]["adapter_type"] == "duckdb":
         raise UserError(
             f"{project.directory}: Lightdash cannot open a DuckDB file; build on PostgreSQL and"
             " name that target"
         )
     models = _Models(manifest, project.min_cohort_size)
-    kept = _without_uncertified(manifest, project.node("fact_voice_ai_sessions"))
-    manifest["nodes"] = kept
-    for unique_id, node in kept.items():
-        if node["resource_type"] == "model" and node["package_name"] == "voice_ai_analytics":
+    manifest["nodes"] = _without_uncertified(manifest, project.node("fact_voice_ai_sessions"))
+    for unique_id, node in manifest["nodes"].items():
+        if node["package_name"] == "voice_ai_analytics":
             meta = models.meta(unique_id)
             node["meta"] = {**node.get("meta", {}), **meta}
             node["config"]["meta"] = {**node["config"].get("meta", {}), **meta}
@@ -147,7 +151,7 @@ class _Models:
         keys = {entity["expr"] for entity in self._semantic.get(unique_id, {}).get("entities", [])}
         return {"label": label(column), **({"hidden": True} if column in keys else {})}
 
-    def _joined(self, semantic: dict) -> Iterator[tuple[dict, str, str]]:
+    def _joined(self, semantic: dict) -> Iterator[tuple[str, str, str]]:
         """Give the models to which this one is many to one, with the keys of both."""
         for foreign in _entities(semantic, "foreign"):
             for unique_id, other in self._semantic.items():
