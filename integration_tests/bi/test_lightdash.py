@@ -139,6 +139,7 @@ def small(consumer) -> Consumer:
     settings.write_text(settings.read_text() + "  voice_ai_min_cohort_size: 1\n")
     made.dbt("seed")
     made.dbt("build", "--exclude-resource-type", "unit_test", "test")
+    made.dbt("compile", "--select", "voice_ai_builds")  # whatever dbt did last
     return made
 
 

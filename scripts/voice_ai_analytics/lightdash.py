@@ -68,7 +68,7 @@ def lightdash_manifest(project: DbtProject) -> dict:
     Returns
     -------
     dict
-        The manifest without what is not certified.
+        The manifest with the package's certified models, and the consumer's own.
 
     Raises
     ------
@@ -82,8 +82,11 @@ def lightdash_manifest(project: DbtProject) -> dict:
             " name that target"
         )
     models = _Models(manifest, project.min_cohort_size)
-    manifest["nodes"] = _without_uncertified(manifest, project.node("fact_voice_ai_sessions"))
+    fact = project.node("fact_voice_ai_sessions")
+    manifest["nodes"] = _without_uncertified(manifest, fact["schema"])
     for unique_id, node in manifest["nodes"].items():
+        # Lightdash leaves out what the last dbt command did not compile, unless that is everything.
+        node.pop("compiled", None)
         if node["package_name"] == "voice_ai_analytics":
             meta = models.meta(unique_id)
             node["meta"] = {**node.get("meta", {}), **meta}
@@ -94,22 +97,15 @@ def lightdash_manifest(project: DbtProject) -> dict:
     return manifest
 
 
-def _without_uncertified(manifest: dict, fact: dict) -> dict:
-    """Leave out what no test has certified: our input, what the fact is made of, other schemas."""
-    upstream, found = set(), [fact["unique_id"]]
-    while found:
-        for parent in manifest["parent_map"].get(found.pop(), []):
-            if parent not in upstream:
-                upstream.add(parent)
-                found.append(parent)
+def _without_uncertified(manifest: dict, certified_schema: str) -> dict:
+    """Leave out the package's other schemas, its input wherever it is, and all but models."""
     return {
         unique_id: node
         for unique_id, node in manifest["nodes"].items()
         if node["resource_type"] == "model"
-        and unique_id not in upstream
         and not node["name"].startswith("input_voice_ai__")
         and not node.get("time_spine")
-        and (node["package_name"] != "voice_ai_analytics" or node["schema"] == fact["schema"])
+        and (node["package_name"] != "voice_ai_analytics" or node["schema"] == certified_schema)
     }
 
 
@@ -138,9 +134,13 @@ class _Models:
         }
         if semantic := self._semantic.get(unique_id):
             time = semantic["defaults"]["agg_time_dimension"]
+            adds_up = not any(one.get("non_additive_dimension") for one in semantic["measures"])
             meta |= {
                 "primary_key": [entity["expr"] for entity in _entities(semantic, "primary")],
-                "default_time_dimension": {"field": time, "interval": "WEEK"},
+                "default_time_dimension": {
+                    "field": time,
+                    "interval": "WEEK" if adds_up else "DAY",
+                },
                 "joins": [self._join(name, *joined) for joined in self._joined(semantic)],
                 "metrics": {**self._own_metrics(unique_id), **self._cohort(unique_id)},
             }
