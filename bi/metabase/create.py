@@ -52,6 +52,8 @@ class Metabase:
             answer = self.session.request(
                 method, f"{self.url}/api/{path}", json=body, timeout=TIMEOUT_SECONDS
             )
+        except (requests.exceptions.InvalidHeader, UnicodeError) as error:
+            raise Refused(f"{self.credential}: no header can hold it; make a new one.") from error
         except requests.RequestException as error:
             raise Refused(
                 f"METABASE_URL: {self.url} cannot be reached ({type(error).__name__})."
@@ -110,6 +112,8 @@ class Database:
 
 def read(schema: str, without: set[str]) -> dict[str, list[dict]]:
     """Read the files: entities by their kind, parents first."""
+    if not re.fullmatch(r"[a-z_][a-z0-9_]*", schema):
+        raise Refused(f"--schema {schema}: no name of a schema; small letters, digits and _ only.")
     found: dict[str, list[dict]] = {"Collection": [], "Card": [], "Dashboard": []}
     for path in sorted(FOLDER.rglob("*.yaml"), key=lambda path: (len(path.parts), path)):
         entity = yaml.safe_load(path.read_text(encoding="utf-8").replace(SCHEMA, schema))
@@ -130,7 +134,9 @@ def read(schema: str, without: set[str]) -> dict[str, list[dict]]:
 
 def tables_of(card: dict, schema: str) -> list[str]:
     """Name the tables that a question reads."""
-    return re.findall(rf"\b{re.escape(schema)}\.(\w+)", card["dataset_query"]["stages"][0]["native"])
+    return re.findall(
+        rf"\b{re.escape(schema)}\.(\w+)", card["dataset_query"]["stages"][0]["native"]
+    )
 
 
 def native_query(card: dict, databases: dict[str, Database], schema: str) -> dict:
