@@ -1,8 +1,8 @@
 """A Metabase for tests: the part of its REST API that bi/metabase/create.py uses, in memory.
 
-After the API's documentation and its source as of version 0.58: bodies are closed, so that a key
-which Metabase does not know is refused here as there; numbers must exist; a card on a dashboard
-with a known number is changed, with one below zero made, and otherwise removed.
+After the API's documentation and source: bodies are closed, so that a key which Metabase does not
+know is refused here as there; numbers must exist; a card on a dashboard with a known number is
+changed, with one below zero made, and what is not sent is removed.
 """
 
 from __future__ import annotations
