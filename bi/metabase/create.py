@@ -116,7 +116,11 @@ def read(schema: str, without: set[str]) -> dict[str, list[dict]]:
         raise Refused(f"--schema {schema}: no name of a schema; small letters, digits and _ only.")
     found: dict[str, list[dict]] = {"Collection": [], "Card": [], "Dashboard": []}
     for path in sorted(FOLDER.rglob("*.yaml"), key=lambda path: (len(path.parts), path)):
-        entity = yaml.safe_load(path.read_text(encoding="utf-8").replace(SCHEMA, schema))
+        try:
+            entity = yaml.safe_load(path.read_text(encoding="utf-8").replace(SCHEMA, schema))
+        except yaml.YAMLError as error:
+            said = " ".join(str(error).split())
+            raise Refused(f"{path.relative_to(FOLDER)}: no YAML: {said}") from error
         found[entity["serdes/meta"][-1]["model"]].append(entity)
     tables = {table for card in found["Card"] for table in tables_of(card, schema)}
     if without - tables:
@@ -126,6 +130,9 @@ def read(schema: str, without: set[str]) -> dict[str, list[dict]]:
     }
     found["Card"] = [card for card in found["Card"] if card["entity_id"] not in left_out]
     for dashboard in found["Dashboard"]:
+        for parameter in dashboard["parameters"]:
+            if parameter.get("values_source_config", {}).get("card_id") in left_out:
+                raise Refused(f"--without {min(without)}: the filters list what is in this table.")
         dashboard["dashcards"] = [
             each for each in dashboard["dashcards"] if each["card_id"] not in left_out
         ]

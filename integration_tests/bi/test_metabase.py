@@ -138,11 +138,6 @@ def problems(entity: dict, cards: dict[str, dict]) -> list[str]:
         unknown = keys_of(settings) - known_settings
         found.extend(f"setting {key}" for key in sorted(unknown))
 
-    def parameters_are_known(parameters: list[dict]) -> None:
-        for each in parameters:
-            if each["type"] not in known_types:
-                found.append(f"parameter type {each['type']}")
-
     if entity["serdes/meta"][-1]["model"] == "Card":
         settings_are_known(entity["visualization_settings"])
         for each in entity["dataset_query"]["stages"]:
@@ -162,7 +157,8 @@ def problems(entity: dict, cards: dict[str, dict]) -> list[str]:
                 elif tag["type"] != "text" or (tag["default"], tag["required"]) != ("(all)", True):
                     found.append(f"tag {tag}")
     if entity["serdes/meta"][-1]["model"] == "Dashboard":
-        parameters_are_known(entity["parameters"])
+        types = {each["type"] for each in entity["parameters"]}
+        found.extend(f"parameter type {each}" for each in sorted(types - known_types))
         slugs = {each["id"]: each["slug"] for each in entity["parameters"]}
         taken = set()
         for each in entity["dashcards"]:
@@ -190,7 +186,6 @@ def problems(entity: dict, cards: dict[str, dict]) -> list[str]:
                 for mapping in each["parameter_mappings"]
                 if mapping["card_id"] == each["card_id"]
             }
-            # A dashboard without a time filter shows no question that has one.
             if mapped != wanted:
                 found.append(f"targets {mapped} of {cards[each['card_id']]['name']}")
     return found
@@ -864,6 +859,7 @@ def test_what_is_wrong_on_the_server_is_said_in_one_line(change, fake):
         ({"METABASE_URL": "127.0.0.1"}, (), "127.0.0.1 cannot be reached"),
         ({}, ("--schema", "a; drop"), "--schema a; drop: no name of a schema"),
         ({}, ("--without", "voice_ai_latencies"), "--without voice_ai_latencies: no question"),
+        ({}, ("--without", "voice_ai_asr_releases"), "the filters list what is in this table"),
     ],
 )
 def test_what_is_wrong_with_the_call_is_said_in_one_line(environment, arguments, said):
@@ -871,6 +867,17 @@ def test_what_is_wrong_with_the_call_is_said_in_one_line(environment, arguments,
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
     assert said in result.stderr
+
+
+def test_a_file_that_is_no_yaml_is_named_in_one_line(tmp_path):
+    folder = tmp_path / "metabase"
+    shutil.copytree(FOLDER, folder)
+    path = folder / "collections/main/voiceai_analytics/questions/overview_outcomes.yaml"
+    path.write_text(path.read_text().replace("display: line", "display: [line"))
+    result = script("http://127.0.0.1:1", folder=folder)
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "overview_outcomes.yaml: no YAML" in result.stderr
 
 
 def test_a_session_will_do_instead_of_a_key(fake):
