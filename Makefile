@@ -14,7 +14,7 @@ test: install packages
 	$(BIN)/pytest -n 2 --dist loadfile --ignore integration_tests/bi
 
 # Dashboards in the tools that show them; these and a browser come from apt, npm and an environment of their own.
-test-bi: install packages
+test-bi: install packages integration_tests/bi/metabase/node_modules/.installed
 	$(BIN)/pytest integration_tests/bi
 
 # All moments of breaking and many more random streams than make test: an hour and a half, for the night.
@@ -50,6 +50,11 @@ install: .venv/installed
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+# Metabase's own validator of its files.
+integration_tests/bi/metabase/node_modules/.installed: integration_tests/bi/metabase/package-lock.json
+	cd $(dir $<) && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
 # dbt Hub where it can be reached, else the stand-ins in offline_packages, which voice-ai deps says.
