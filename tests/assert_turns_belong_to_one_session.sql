@@ -6,7 +6,7 @@ select
     platform,
     turn_id,
     count(distinct session_id) as session_count
-from {{ ref('stg_voice_ai__turns_repeated') }}
+from {{ ref('stg_voice_ai__turns_sifted') }}
 where version_number is not null
 group by platform, turn_id
 having count(distinct session_id) > 1

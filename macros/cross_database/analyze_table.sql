@@ -6,4 +6,6 @@
 
 {% macro default__analyze_table() -%} {%- endmacro %}
 
-{% macro postgres__analyze_table() -%} analyze {{ this }} {%- endmacro %}
+{% macro postgres__analyze_table() -%}
+    {%- if model.config.materialized != 'view' -%} analyze {{ this }} {%- endif -%}
+{%- endmacro %}

@@ -109,22 +109,25 @@ reached as (
 
 ),
 
-linked_hashes as (
+-- By `in`, and once, so that no engine hashes all of history more often than it must to look up a few.
+certified as (
 
-    select node from reached
-    except
-    select {{ voice_ai_analytics.id_hash('platform', 'session_id') }} from with_new_rows
+    select platform, session_id, user_key, turn_count, is_deleted_upstream, first_loaded_at
+    from {{ build.fact }} as known
+    where {{ voice_ai_analytics.id_hash('known.platform', 'known.session_id') }} in (select node from reached)
 
 ),
 
 affected as (
 
     select platform, session_id from with_new_rows
-    {%- for relation in [build.fact, build.quarantined_sessions, build.quarantined_turns] %}
+    union
+    select platform, session_id from certified
+    {%- for relation in [build.quarantined_sessions, build.quarantined_turns] %}
     union
     select known.platform, known.session_id
     from {{ relation }} as known
-    where {{ voice_ai_analytics.id_hash('known.platform', 'known.session_id') }} in (select node from linked_hashes)
+    where {{ voice_ai_analytics.id_hash('known.platform', 'known.session_id') }} in (select node from reached)
     {%- endfor %}
 
 ),
@@ -161,15 +164,6 @@ keyed as (
             {{ voice_ai_analytics.id_hash('affected.platform', 'affected.session_id') }}
             = with_repeated_turns.session_hash
 
-),
-
--- By `in`, so that no engine hashes all of history to look up a few.
-certified as (
-
-    select session_key, user_key, turn_count, is_deleted_upstream, first_loaded_at
-    from {{ build.fact }}
-    where session_key in (select session_key from keyed)
-
 )
 
 select
@@ -178,15 +172,16 @@ select
     keyed.session_key,
     certified.user_key as certified_user_key,
     certified.turn_count as certified_turn_count,
-    certified.session_key is not null as is_certified,
+    certified.session_id is not null as is_certified,
     coalesce(certified.is_deleted_upstream, false) as is_deleted_upstream,
-    keyed.has_turns_alone and certified.session_key is null as is_read_in_part,
+    keyed.has_turns_alone and certified.session_id is null as is_read_in_part,
     least(
         certified.first_loaded_at,
-        case when not (keyed.has_turns_alone and certified.session_key is null) then first_quarantined.loaded_at end
+        case when not (keyed.has_turns_alone and certified.session_id is null) then first_quarantined.loaded_at end
     ) as first_loaded_at
 from keyed
-left join certified on keyed.session_key = certified.session_key
+left join certified
+    on keyed.platform = certified.platform and keyed.session_id = certified.session_id
 left join first_quarantined
     on keyed.platform = first_quarantined.platform and keyed.session_id = first_quarantined.session_id
 {%- endif %}

@@ -5,7 +5,7 @@
         "{{ voice_ai_analytics.hold_the_build() }}",
         "{{ voice_ai_analytics.remove_everything_before_a_full_build() }}"
     ],
-    indexes=[{'columns': ['turn_hash']}, {'columns': ['loaded_at']}] if target.type == 'postgres' else []
+    indexes=[{'columns': ['turn_hash']}, {'columns': ['loaded_at'], 'type': 'brin'}] if target.type == 'postgres' else []
 ) }}
 
 {%- set build = voice_ai_analytics.this_build() %}

@@ -24,12 +24,7 @@ with counted as (
         {%- if table == 'sessions' %}
         (select count(*) from {{ ref('stg_voice_ai__sessions') }}) as build_staged_rows,
         {%- elif table == 'turns' %}
-        (
-            select coalesce(sum(turns.turn_count), 0)
-            from {{ ref('int_voice_ai__turns_aggregated') }} as turns
-            inner join {{ ref('stg_voice_ai__sessions') }} as sessions
-                on turns.platform = sessions.platform and turns.session_id = sessions.session_id
-        ) as build_staged_rows,
+        (select coalesce(sum(turn_count), 0) from {{ ref('int_voice_ai__turns_aggregated') }}) as build_staged_rows,
         {%- else %}
         (
             select count(*)
