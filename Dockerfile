@@ -22,11 +22,10 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1
 # The versions that are tested; Superset's own image has no PostgreSQL driver.
 COPY bi/superset/requirements.txt /requirements.txt
 RUN pip install --requirement /requirements.txt && useradd --create-home superset
-COPY bi/superset/superset_config.py /superset/
+COPY bi/superset/superset_config.py deploy/superset.sh /superset/
 ENV FLASK_APP="superset.app:create_app()" SUPERSET_CONFIG_PATH=/superset/superset_config.py
 USER superset
-EXPOSE 8088
-CMD ["gunicorn", "--workers", "1", "--worker-class", "gthread", "--threads", "8", "--timeout", "120", "--bind", "0.0.0.0:8088", "superset.app:create_app()"]
+CMD ["/superset/superset.sh"]
 
 FROM node:22.21.1-bookworm-slim AS node
 
