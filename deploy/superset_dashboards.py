@@ -1,4 +1,4 @@
-"""Put the dashboards into the Superset of docker-compose.yml, or bring them to what the files say."""
+"""Make the dashboards in the Superset of docker-compose.yml, or make them what the files say."""
 
 import os
 import sys
