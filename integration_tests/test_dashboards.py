@@ -159,12 +159,10 @@ def test_every_tool_has_every_dashboard(manifest, shown, tool) -> None:
 
 
 def test_exposures_name_the_metrics_that_are_shown(manifest, shown) -> None:
-    differences = {}
     for title, names in exposed(manifest).items():
         of_tools = set().union(*(dashboards.metrics[title] for dashboards in shown.values()))
-        if of_tools != names:
-            differences[title] = {"add": of_tools - names, "take out": names - of_tools}
-    assert differences == {}
+        told = f"{title}: not in the exposure {of_tools - names}; not shown {names - of_tools}"
+        assert of_tools == names, told
 
 
 def test_exposures_have_an_owner_and_models(manifest) -> None:
