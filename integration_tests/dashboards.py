@@ -20,6 +20,9 @@ from voice_ai_analytics.exports import LOG, LOG_COLUMNS, SUPPRESSED
 # The one aggregate that defines nothing: Superset wants one, and this picks the only row or none.
 PICK = "CASE WHEN COUNT(*) = 1 THEN MAX({}) END"
 
+# Where what is certified is made.
+CERTIFIED = ("models/marts/", "snapshots/")
+
 # Settings of Superset's charts that compute, with the values by which they do not.
 SUPERSET_SETTINGS = {
     "aggregation": ("LAST_VALUE",),
@@ -50,7 +53,7 @@ class Catalog:
         self.columns = {
             node["name"]: set(node["columns"])
             for node in manifest["nodes"].values()
-            if node["resource_type"] == "model"
+            if node["original_file_path"].startswith(CERTIFIED)
         }
         for node in manifest["saved_queries"].values():
             asked = node["query_params"]

@@ -15,9 +15,14 @@ MANIFEST = {
     "nodes": {
         "model.builds": {
             "name": "voice_ai_builds",
-            "resource_type": "model",
+            "original_file_path": "models/marts/voice_ai_builds.sql",
             "columns": {"build_id": {}, "certified_at": {}},
-        }
+        },
+        "model.candidate": {
+            "name": "int_voice_ai__sessions_candidate",
+            "original_file_path": "models/intermediate/int_voice_ai__sessions_candidate.sql",
+            "columns": {"session_key": {}},
+        },
     },
     "saved_queries": {
         "saved_query.overview": {
