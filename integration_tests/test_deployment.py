@@ -360,7 +360,7 @@ def test_the_document_names_what_there_is() -> None:
     services = yaml.safe_load(COMPOSE)["services"]
     profiles = {profile for service in services.values() for profile in service.get("profiles", [])}
     calls = re.findall(r"^docker compose (.+?)(?:\s+#.*)?$", DOCUMENT, re.MULTILINE)
-    assert len(calls) >= 6
+    assert len(calls) >= 6, calls
     started = set()
     for call in calls:
         arguments = shlex.split(call)
