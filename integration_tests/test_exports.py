@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
+import socket
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg2
@@ -69,6 +72,18 @@ for node in project.manifest["saved_queries"].values():
             rows += total.assign(**dict.fromkeys(taken, "(all)")).to_dict("records")
     answers[name] = list(frame), [[row[column] for column in frame] for row in rows]
 print(json.dumps(answers, default=str))
+"""
+KILLED_IN_THE_MIDDLE = """
+import os, pathlib, signal
+from voice_ai_analytics.dbt_project import DbtProject
+from voice_ai_analytics.exports import export_metrics
+from voice_ai_analytics.metric_compiler import MetricCompiler
+from voice_ai_analytics.warehouse import Warehouse
+project = DbtProject(pathlib.Path("."))
+def kill(table):
+    if table == "of_nobody":
+        os.kill(os.getpid(), signal.SIGKILL)
+export_metrics(project, MetricCompiler(project), Warehouse(project), progress=kill)
 """
 CERTIFIED = "main_voice_ai"
 METRICS_READER, CERTIFIED_READER = "voice_ai_metrics_reader", "voice_ai_certified_reader"
@@ -321,6 +336,53 @@ def test_a_server_that_goes_away_leaves_the_last_tables(on_postgres, dbt_project
     with pytest.raises(UserError, match="the database refuses"):
         export_metrics(dbt_project, compiler, Warehouse(dbt_project), progress=end_the_server)
     assert state() == before
+
+
+def test_a_reader_that_reads_on_and_on_keeps_the_last_tables(
+    on_postgres, dbt_project, compiler, monkeypatch
+) -> None:
+    before = table(on_postgres, LOG, "1, 2, 3")
+    monkeypatch.setattr("voice_ai_analytics.exports.LOCK_TIMEOUT", "100ms")
+    with on_postgres.postgres() as reader, reader.cursor() as cursor:
+        cursor.execute(f"select * from {CERTIFIED}.completion_by_channel")
+        with pytest.raises(UserError, match=r"the database refuses.*lock timeout"):
+            export_metrics(dbt_project, compiler, Warehouse(dbt_project))
+    reader.close()
+    assert table(on_postgres, LOG, "1, 2, 3") == before
+
+
+def test_an_export_that_is_killed_leaves_the_last_tables(project) -> None:
+    before = [table(project, name, "1, 2, 3") for name in ("completion_by_channel", LOG)]
+    killed = project.command("python", "-c", KILLED_IN_THE_MIDDLE, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    after = [table(project, name, "1, 2, 3") for name in ("completion_by_channel", LOG)]
+    assert after == before
+
+
+def test_a_warehouse_that_is_gone_is_said_in_one_line(on_postgres) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        gone = {
+            "VOICE_AI_POSTGRES_HOST": "127.0.0.1",
+            "VOICE_AI_POSTGRES_PORT": str(unused.getsockname()[1]),
+        }
+        elsewhere = replace(on_postgres, environment=on_postgres.environment | gone)
+        assert "the database cannot be opened" in told_by(elsewhere, "export-metrics")
+    assert len(table(on_postgres, "completion_by_channel")) == 4
+
+
+@pytest.mark.parametrize("file", ["manifest.json", "semantic_manifest.json"])
+def test_a_manifest_that_does_not_parse_leaves_the_last_tables(project, file) -> None:
+    path = project.directory / "target" / file
+    good = path.read_text()
+    before = table(project, LOG, "1, 2, 3")
+    path.write_text(good[: len(good) // 2])
+    try:
+        line = told_by(project, "export-metrics")
+    finally:
+        path.write_text(good)
+    assert "; run dbt build" in line
+    assert table(project, LOG, "1, 2, 3") == before
 
 
 def all_relations(project: Consumer) -> set[str]:

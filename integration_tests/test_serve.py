@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import os
+import socket
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -155,6 +156,7 @@ def test_explain_gives_sql_that_runs(project, http) -> None:
         ({"metrics": []}, "metrics: "),
         ({"metric": ["x"]}, "metric: Extra inputs are not permitted"),
         ({"group_by": ["voice_ai_session__chanel"]}, "did you mean voice_ai_session__channel"),
+        # One row a turn: it would count a session once for each.
         ({"group_by": ["voice_ai_turn__speaker"]}, "cannot be grouped by voice_ai_turn__speaker"),
         ({"order_by": ["voice_ai_users"]}, "none of the metrics and dimensions asked for"),
         ({"where": ["1 = 1; drop table x"]}, "is no where-clause"),
@@ -202,6 +204,15 @@ def test_without_a_key_nothing_is_told(service, path, header) -> None:
     answer = http.request("POST" if path[4] in "qe" else "GET", path, headers=headers, json={})
     assert answer.status_code == 401
     assert "missing, unknown or revoked" in answer.json()["detail"]
+
+
+def test_a_key_that_is_taken_out_is_revoked_by_a_restart(service) -> None:
+    other = "another key of a notebook"
+    for keys, status in ((f"dashboard={KEY},notebook={other}", 200), (f"dashboard={KEY}", 401)):
+        http = TestClient(create_app(service, api_keys(keys)))
+        headers = {"Authorization": f"Bearer {other}"}
+        assert http.post("/v1/query", json=QUESTIONS[0], headers=headers).status_code == status
+        assert http.get("/v1/metrics", headers={"Authorization": f"Bearer {KEY}"}).is_success
 
 
 @pytest.mark.parametrize("keys", [None, "", "a", "a=", "=long enough but nameless", "a=short"])
@@ -310,6 +321,32 @@ def test_a_locked_or_restarted_warehouse(project, http) -> None:
             " where application_name = 'voice-ai serve' and datname = current_database()"
         )
     assert http.post("/v1/query", json=QUESTIONS[0]).status_code == 200
+
+
+def test_a_warehouse_that_is_gone(project) -> None:
+    with pytest.MonkeyPatch.context() as environment, socket.socket() as unused:
+        for name, value in project.environment.items():
+            environment.setenv(name, value)
+        path = project.directory / "consumer.duckdb"
+        if project.engine == "duckdb":
+            path.rename(path.with_suffix(".gone"))
+        else:
+            unused.bind(("127.0.0.1", 0))
+            environment.setenv("VOICE_AI_POSTGRES_HOST", "127.0.0.1")
+            environment.setenv("VOICE_AI_POSTGRES_PORT", str(unused.getsockname()[1]))
+        try:
+            lonely = MetricService(DbtProject(project.directory))
+            http = TestClient(create_app(lonely, api_keys(f"dashboard={KEY}")))
+            headers = {"Authorization": f"Bearer {KEY}"}
+            answer = http.post("/v1/query", json=QUESTIONS[0], headers=headers)
+            health = http.get("/health")
+            lonely.close()
+        finally:
+            if project.engine == "duckdb":
+                path.with_suffix(".gone").rename(path)
+    assert (answer.status_code, health.status_code) == (503, 503)
+    assert len(answer.json()["detail"].splitlines()) == 1
+    assert str(project.directory) not in health.text
 
 
 def test_the_database_is_only_read(project, service) -> None:

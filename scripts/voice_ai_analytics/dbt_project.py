@@ -131,12 +131,15 @@ class DbtProject:
         Raises
         ------
         UserError
-            Where dbt has not run yet.
+            Where dbt has not run yet, or did not finish writing.
         """
         path = self.directory / "target" / "manifest.json"
         if not path.is_file():
             raise UserError(f"{path}: not there yet; run dbt build first")
-        return json.loads(path.read_text(encoding="utf-8"))
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"{path}: is no JSON ({error}); run dbt build again") from error
 
     def node(self, model: str) -> dict:
         """Give what dbt's manifest says of one of the package's models.
