@@ -1,0 +1,26 @@
+"""Superset's settings for these dashboards; what is secret or of one machine is in the environment."""
+
+import os
+
+SECRET_KEY = os.environ["SUPERSET_SECRET_KEY"]
+SQLALCHEMY_DATABASE_URI = os.environ["SUPERSET_METADATA_URI"]
+
+# Okabe and Ito's colours, which people with any kind of colour vision can tell apart.
+EXTRA_CATEGORICAL_COLOR_SCHEMES = [
+    {
+        "id": "okabe_ito",
+        "label": "Okabe-Ito",
+        "description": "For any kind of colour vision",
+        "isDefault": True,
+        "colors": [
+            "#0072B2",
+            "#D55E00",
+            "#009E73",
+            "#CC79A7",
+            "#E69F00",
+            "#56B4E9",
+            "#000000",
+            "#F0E442",
+        ],
+    }
+]
