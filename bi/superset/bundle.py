@@ -43,11 +43,15 @@ def bundle(environment: Mapping[str, str], manifest: Mapping) -> bytes:
         With the name of a variable that is not in the environment.
     """
     metrics = {node["name"]: node for node in manifest["metrics"].values()}
+    css = (HERE / "dashboards.css").read_text(encoding="utf-8")
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(HERE.rglob("*.yaml")):
             content = _expanded(yaml.safe_load(path.read_text(encoding="utf-8")), environment)
-            if path.parts[len(HERE.parts)] == "datasets":
+            kind = path.parent.relative_to(HERE).name
+            if kind == "dashboards":
+                content["css"] = css
+            if kind == "datasets":
                 for metric in content["metrics"]:
                     if node := metrics.get(metric["metric_name"]):
                         metric["verbose_name"] = node["label"]
