@@ -28,8 +28,13 @@ from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.exports import export_metrics
 from voice_ai_analytics.metric_compiler import MetricCompiler
 from voice_ai_analytics.postgres import embedded_postgres_server
-from voice_ai_analytics.roles import CERTIFIED_PASSWORD, CERTIFIED_ROLE, METRICS_PASSWORD
-from voice_ai_analytics.roles import METRICS_ROLE, create_roles
+from voice_ai_analytics.roles import (
+    CERTIFIED_PASSWORD,
+    CERTIFIED_ROLE,
+    METRICS_PASSWORD,
+    METRICS_ROLE,
+    create_roles,
+)
 from voice_ai_analytics.warehouse import Warehouse
 
 BIN = REPOSITORY / ".venv-superset" / "bin"
@@ -157,7 +162,7 @@ def wait_for(superset: Superset, log: str) -> None:
 
 def secret(path: Path) -> str:
     """Read a secret that only this user can read; make it at random where there is none."""
-    with suppress(FileExistsError):
+    if not path.exists():
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(32))
     return path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Superset's settings for these dashboards; what is secret or of one machine is in the environment."""
+"""Superset's settings; what is secret or of one machine comes from the environment."""
 
 import os
 

@@ -19,11 +19,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-import requests
 import yaml
 from conftest import PASSWORDS
 from consumer import REPOSITORY, Consumer
@@ -141,13 +141,12 @@ class Question:
             if row[metric] is not None
         }
 
-    def shown(self, data: list[dict], verbose: dict[str, str]) -> dict[tuple, float]:
+    def shown(self, data: list[dict]) -> dict[tuple, float]:
         """Give the numbers of a chart's answer, which has a column a series."""
         found = {}
         place = len(self.columns) if len(data) and self.columns[-1] in data[0] else 1
         for row in data:
             for name, value in row.items():
-                name = verbose.get(name, name)
                 if name in self.columns or value is None:
                     continue
                 where = tuple(label(row[column]) for column in self.columns[:place])
@@ -177,7 +176,9 @@ class Visit:
             if response.status >= 400:
                 self.problems.append(f"{response.status} {response.url}")
             elif "/api/v1/chart/data" in response.url:
-                form = json.loads(parse_qs(urlsplit(response.url).query).get("form_data", ["{}"])[0])
+                form = json.loads(
+                    parse_qs(urlsplit(response.url).query).get("form_data", ["{}"])[0]
+                )
                 if "slice_id" in form:
                     self.answers[names[form["slice_id"]]] = response.json()["result"][0]
 
@@ -194,7 +195,9 @@ class Visit:
         """Wait until every chart has drawn what it was told."""
         for chart in charts:
             box = self.page.locator(f'[data-test-chart-name="{chart["slice_name"]}"]')
-            box.locator(".slice_container, [data-test='slice-container']").first.wait_for(timeout=60_000)
+            box.locator(".slice_container, [data-test='slice-container']").first.wait_for(
+                timeout=60_000
+            )
         loading = self.page.locator("[data-test-chart-name] [data-test='loading-indicator']")
         playwright.expect(loading).to_have_count(0, timeout=60_000)
         self.page.wait_for_load_state("networkidle")
@@ -261,9 +264,8 @@ def server(deployment, tmp_path_factory) -> Iterator[Server]:
     }
     variables = uris | {"VOICE_AI_CERTIFIED_SCHEMA": "demo_voice_ai"}
     manifest = DbtProject(deployment.directory).manifest
-    # Not under pytest's own directory, which is closed to the user that PostgreSQL runs as.
     with (
-        start_directory() as home,
+        open_directory() as home,
         start.running(home, free_port()) as superset,
         playwright.sync_playwright() as browsers,
     ):
@@ -276,7 +278,8 @@ def server(deployment, tmp_path_factory) -> Iterator[Server]:
 
 
 @contextmanager
-def start_directory() -> Iterator[Path]:
+def open_directory() -> Iterator[Path]:
+    """Give one outside pytest's own, which is closed to the user that PostgreSQL runs as."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o755)
         yield Path(directory)
@@ -311,7 +314,7 @@ def compare(visit: Visit, slug: str, chosen: dict[str, str], expected: dict) -> 
     assert visit.answers.keys() == {chart["slice_name"] for chart in charts_of(slug)}
     for chart in charts_of(slug):
         question = Question.of(chart, chosen)
-        shown = question.shown(visit.answers[chart["slice_name"]]["data"], {})
+        shown = question.shown(visit.answers[chart["slice_name"]]["data"])
         assert shown == pytest.approx(expected[question], rel=1e-9), chart["slice_name"]
         count += len(shown)
     return count
@@ -336,7 +339,7 @@ def test_every_chart_shows_what_metricflow_says(server, expected, slug) -> None:
         assert visit.answers.keys() == {chart["slice_name"] for chart in touched}
         for chart in touched:
             question = Question.of(chart, CHOSEN)
-            shown = question.shown(visit.answers[chart["slice_name"]]["data"], {})
+            shown = question.shown(visit.answers[chart["slice_name"]]["data"])
             assert shown == pytest.approx(expected[question], rel=1e-9), chart["slice_name"]
         assert visit.problems == []
 
@@ -391,15 +394,14 @@ def test_a_dashboard_looks_whole(server, slug, width, tmp_path) -> None:
         assert page.locator(".toast, .ant-alert-error, .ant-alert-warning").count() == 0
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         boxes = [
-            box.bounding_box()
-            for box in page.locator("[data-test='dashboard-component-chart-holder']").all()
+            box.bounding_box() for box in page.locator(".grid-row > .dragdroppable-column").all()
         ]
         assert len(boxes) == len(charts_of(slug)) + 1
         for box in boxes:
             assert box["x"] >= 0
             assert box["x"] + box["width"] <= width
             assert box["width"] > (150 if box["height"] < 250 else 330)
-        for left, right in zip(boxes, boxes[1:], strict=False):
+        for left, right in pairwise(boxes):
             is_beside = right["x"] >= left["x"] + left["width"]
             assert is_beside or right["y"] >= left["y"] + left["height"]
 
@@ -463,6 +465,33 @@ def test_every_filter_starts_with_all_and_takes_one_value() -> None:
             assert filters[name]["controlValues"]["enableEmptyFilter"] is True
             assert filters[name]["controlValues"]["multiSelect"] is False
             assert filters[name]["defaultDataMask"]["filterState"]["value"] == ["(all)"]
+
+
+def test_a_secret_is_for_one_user_and_stays(tmp_path) -> None:
+    made = start.secret(tmp_path / "secret")
+    assert len(made) > 30
+    assert start.secret(tmp_path / "secret") == made != start.secret(tmp_path / "other")
+    assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
+
+
+def test_no_demo_is_said_in_one_line(tmp_path) -> None:
+    command = [sys.executable, str(BUNDLE / "start.py"), "--output", str(tmp_path)]
+    told = subprocess.run(command, capture_output=True, text=True)
+    assert told.returncode == 1
+    assert told.stderr == (
+        f"make dashboard: {tmp_path / 'voice_ai.duckdb'}: not there;"
+        " run make demo TARGET=duckdb first\n"
+    )
+
+
+def test_a_bundle_without_connections_is_said_in_one_line(deployment, tmp_path) -> None:
+    manifest = deployment.directory / "target" / "manifest.json"
+    command = [sys.executable, str(BUNDLE / "bundle.py"), str(manifest), str(tmp_path / "b.zip")]
+    told = subprocess.run(command, capture_output=True, text=True)
+    assert told.returncode == 1
+    assert told.stderr.startswith("bundle.py: the environment has no VOICE_AI_")
+    assert len(told.stderr.splitlines()) == 1
+    assert not (tmp_path / "b.zip").exists()
 
 
 def test_duckdb_is_of_the_version_that_writes_the_file() -> None:
