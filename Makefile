@@ -1,21 +1,28 @@
-# make demo | make test | make test-bi | make test-faults | make lint | make docs | make bench | make compatibility;
-# each sets up what it needs.
+# make demo | make dashboard | make test | make test-bi | make test-faults | make lint | make docs | make bench |
+# make compatibility; each sets up what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 TARGET ?= duckdb
 BI_TESTS := integration_tests/bi
+PORT ?= 8088
+# Superset's own Python; it is known to work on 3.11.
+SUPERSET_PYTHON ?= python3.11
 export DO_NOT_TRACK = 1
 
-.PHONY: demo test test-bi test-faults lint docs bench bench-large compatibility lock install clean
+.PHONY: demo dashboard test test-bi test-faults lint docs bench bench-large compatibility lock install clean
 
 demo: install
 	$(BIN)/voice-ai demo --target $(TARGET) --output output
+
+# Superset over what make demo built, until stopped.
+dashboard: install .venv-superset/installed
+	$(BIN)/python bi/superset/start.py --target $(TARGET) --output output --port $(PORT)
 
 test: install packages
 	$(BIN)/pytest -n 2 --dist loadfile --ignore integration_tests/bi
 
 # Dashboards in the tools that show them; these and a browser come from apt, npm and an environment of their own.
-test-bi: install packages $(BI_TESTS)/metabase/node_modules/.installed $(BI_TESTS)/lightdash/node_modules/.installed
+test-bi: install packages .venv-superset/installed $(BI_TESTS)/metabase/node_modules/.installed $(BI_TESTS)/lightdash/node_modules/.installed
 	$(BIN)/pytest integration_tests/bi
 
 # All moments of breaking and many more random streams than make test: an hour and a half, for the night.
@@ -58,6 +65,13 @@ $(BI_TESTS)/%/node_modules/.installed: $(BI_TESTS)/%/package-lock.json
 	cd $(dir $<) && npm ci --ignore-scripts --no-audit --no-fund --loglevel error
 	touch $@
 
+# Superset holds pandas, SQLAlchemy and others below what dbt and the command use.
+.venv-superset/installed: bi/superset/requirements.txt
+	command -v $(SUPERSET_PYTHON) >/dev/null || { echo "Superset needs Python 3.11, and $(SUPERSET_PYTHON) is not there: make SUPERSET_PYTHON=path/to/python3.11" >&2; exit 1; }
+	$(SUPERSET_PYTHON) -m venv --clear .venv-superset
+	.venv-superset/bin/python -m pip install --quiet --disable-pip-version-check -r bi/superset/requirements.txt
+	touch $@
+
 # dbt Hub where it can be reached, else the stand-ins in offline_packages, which voice-ai deps says.
 packages: install
 	$(BIN)/voice-ai deps --project-dir .
@@ -65,6 +79,7 @@ packages: install
 lock: install
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --universal --python-version 3.11 --extra dev --no-annotate --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --universal --python-version 3.11 --no-annotate --no-header --no-emit-index-url --no-emit-find-links --output-file bi/superset/requirements.txt bi/superset/requirements.in
 
 clean:
-	rm -rf .venv output target logs dbt_packages $(BI_TESTS)/*/node_modules
+	rm -rf .venv .venv-superset output target logs dbt_packages $(BI_TESTS)/*/node_modules
