@@ -19,11 +19,11 @@ dashboard: install .venv-superset/installed
 	$(BIN)/python bi/superset/start.py --target $(TARGET) --output output --port $(PORT)
 
 test: install packages
-	$(BIN)/pytest -n 2 --dist loadfile --ignore integration_tests/bi
+	$(BIN)/pytest -n 2 --dist loadfile --ignore $(BI_TESTS)
 
 # Dashboards in the tools that show them; these and a browser come from apt, npm and an environment of their own.
 test-bi: install packages .venv-superset/installed $(BI_TESTS)/metabase/node_modules/.installed $(BI_TESTS)/lightdash/node_modules/.installed
-	$(BIN)/pytest integration_tests/bi
+	$(BIN)/pytest -n 2 --dist loadfile $(BI_TESTS)
 
 # All moments of breaking and many more random streams than make test: an hour and a half, for the night.
 test-faults: install packages
