@@ -110,7 +110,8 @@ def test_no_transcript_leaves_staging(project, result) -> None:
     texts = project.rows(
         "select table_schema, table_name, column_name from information_schema.columns"
         " where table_name like '%asr%' and table_schema in ('main_raw', 'main_voice_ai')"
-        " and data_type in ('text', 'VARCHAR', 'character varying') and table_name <> 'asr_references'"
+        " and data_type in ('text', 'VARCHAR', 'character varying')"
+        " and table_name <> 'asr_references'"
     )
     assert texts
     for schema, table, column in texts:

@@ -62,9 +62,10 @@ def calibrate(bins: BinSums) -> dict:
     Notes
     -----
     The expected calibration error is the mean over words of the absolute gap of their bin (Naeini
-    and others, AAAI 2015). Chance alone makes it positive. Its interval is therefore the reversed
-    percentile interval, and the p value the share of replicates, gaps less the ones observed, whose
-    error is as large.
+    and others, AAAI 2015). Chance alone makes it positive, so its bootstrap is off to the right:
+    the interval spans the percentile interval and the reversed one, and begins at 0 where a perfect
+    calibration is no surprise. The p value is the share of replicates whose error, gaps less the
+    ones observed, is as large.
     """
     words, hits, confidence = bins.sums
     total = words.sum()
@@ -84,11 +85,12 @@ def calibrate(bins: BinSums) -> dict:
     error = np.abs(gap).sum()
     by_chance = np.abs(gaps - gap[:, None]).sum(0)
     p_value = (1 + (by_chance >= error).sum()) / (1 + REPLICATES)
-    low, high = 2 * error - np.quantile(np.abs(gaps).sum(0), [0.975, 0.025])
+    ends = np.quantile(np.abs(gaps).sum(0), [0.025, 0.975])
+    ends = np.concatenate([ends, 2 * error - ends])
     result |= {
         "expected_calibration_error": error,
-        "ci_low": max(low, 0.0) if p_value < 0.05 else 0.0,
-        "ci_high": max(high, error),
+        "ci_low": max(ends.min(), 0.0) if p_value < 0.05 else 0.0,
+        "ci_high": ends.max(),
         "p_value": p_value,
     }
     for place in np.flatnonzero(words):

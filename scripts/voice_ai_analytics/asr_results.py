@@ -1,4 +1,4 @@
-"""What `voice-ai evaluate-asr` finds: word error rates and calibration by group, as tables and JSON."""
+"""What `voice-ai evaluate-asr` finds: error rates and calibration by group, as tables and JSON."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ class Spool:
             from compared
             where platform is not null and turn_id is not null and reference_words > 0
             group by platform, turn_id, asr_model
-            """  # noqa: S608
+            """
         )
         (without_id,) = self.database.execute(
             """
@@ -237,7 +237,7 @@ class Spool:
         """Write `word_errors` to a CSV or Parquet file."""
         form = "csv, header false" if path.suffix == ".csv" else "parquet"
         self.database.execute(
-            f"copy (select {', '.join(WORD_ERRORS)} from word_errors where is_clear)"  # noqa: S608
+            f"copy (select {', '.join(WORD_ERRORS)} from word_errors where is_clear)"
             f" to '{path}' (format {form})"
         )
         return path
@@ -332,7 +332,7 @@ def summarise(
     (overall,) = _rates(spool, (), normalizer, seed)
     if overall["reference_words"]:
         levels = spool.rows(
-            f"select {', '.join(f'count(distinct {d}) as {d}' for d in DIMENSIONS)} from scored"  # noqa: S608
+            f"select {', '.join(f'count(distinct {d}) as {d}' for d in DIMENSIONS)} from scored"
         )[0]
         for by in GROUPINGS:
             if all(levels[name] for name in by):
@@ -377,7 +377,7 @@ def _rates(spool: Spool, by: tuple[str, ...], normalizer: str, seed: int) -> lis
             bool_or(cluster is not null) as has_sessions,
             string_agg(distinct unit, ' and ' order by unit) as unit
         from scored {grouped} {ordered}
-        """  # noqa: S608
+        """
     )
     # Clusters of equal sums are as good as one that is drawn as often.
     clusters = spool.rows(
@@ -398,7 +398,7 @@ def _rates(spool: Spool, by: tuple[str, ...], normalizer: str, seed: int) -> lis
             list(words order by errors, words) as words,
             list(clusters order by errors, words) as clusters
         from alike {grouped} {ordered}
-        """  # noqa: S608
+        """
     )
     results = []
     for total, drawn in zip(sums, clusters, strict=True) if sums[0]["turns"] else ():
@@ -475,7 +475,7 @@ def _calibration(spool: Spool, groups: list[dict], seed: int) -> list[dict]:
         )
         group by language, asr_model, coalesce(cluster, turn_hash)
         order by language, asr_model, cluster
-    """  # noqa: S608
+    """
     found: dict[tuple, BinSums] = {}
     ends: dict[tuple, list[float]] = {}
     for batch in spool.database.sql(source).to_arrow_reader(20_000):

@@ -12,7 +12,7 @@ from voice_ai_analytics.asr_references import BATCH, COLUMNS
 from voice_ai_analytics.asr_results import WORD_ERRORS, AsrEvaluation, Spool, summarise
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.warehouse import Transaction, Warehouse
+from voice_ai_analytics.warehouse import Transaction, Warehouse, quoted
 
 MEMORY = "set memory_limit = '800MB'"
 
@@ -124,7 +124,7 @@ def _own_table(transaction: Transaction, schema: str, relation: str) -> None:
             )
         return
     declared = ", ".join(f"{column} {form}" for column, form in WORD_ERRORS.items())
-    transaction.run(f"create schema if not exists {relation.rsplit('.', 1)[0]}")
+    transaction.run(f"create schema if not exists {quoted(schema)}")
     transaction.run(f"create table {relation} ({declared})")
 
 
