@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from voice_ai_analytics.errors import UserError
@@ -68,13 +69,28 @@ def _batches(rows: Iterator[tuple]) -> Iterator[pa.RecordBatch]:
 
 
 def _batch(rows: list[tuple]) -> pa.RecordBatch:
-    columns = {
-        name: values
-        if name in ("reference_text", "hypothesis_text")
-        else [value.strip() or None if value else None for value in values]
-        for name, values in zip(COLUMNS, zip(*rows, strict=True), strict=True)
-    }
-    return pa.RecordBatch.from_pydict(columns, SCHEMA)
+    return tidy(dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)))
+
+
+def tidy(columns: dict[str, Iterable]) -> pa.RecordBatch:
+    """Make a batch of `COLUMNS`, in which a blank value of any but the texts is null.
+
+    Parameters
+    ----------
+    columns : dict of str to iterable of str
+        By name; an absent one is null.
+
+    Returns
+    -------
+    pyarrow.RecordBatch
+    """
+    length = len(columns["turn_id"])
+    absent = pa.nulls(length, pa.string())
+    given = {name: pa.array(columns.get(name, absent)).cast(pa.string()) for name in COLUMNS}
+    for name in set(COLUMNS) - {"reference_text", "hypothesis_text"}:
+        trimmed = pc.utf8_trim_whitespace(given[name])
+        given[name] = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
+    return pa.RecordBatch.from_pydict(given, SCHEMA)
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -154,7 +170,11 @@ def _read_json_lines(path: Path) -> Iterator[pa.RecordBatch]:
                     f"{path}: line {number} holds an object or a list in place of a text;"
                     " mend or remove it"
                 )
-            yield tuple(value if value is None else str(value) for value in values)
+            texts = (value if value is None else str(value) for value in values)
+            if "\\u" in line:
+                # Half of a surrogate pair is no character, and nothing could write it.
+                texts = (text and text.encode("utf-8", "replace").decode() for text in texts)
+            yield tuple(texts)
 
     return _batches(rows())
 
@@ -165,13 +185,7 @@ def _read_parquet(path: Path) -> Iterator[pa.RecordBatch]:
             names = [name for name in COLUMNS if name in file.schema_arrow.names]
             _missing(path, names)
             for batch in file.iter_batches(BATCH, columns=names):
-                columns = {
-                    name: batch.column(name).cast(pa.string())
-                    if name in names
-                    else pa.nulls(len(batch), pa.string())
-                    for name in COLUMNS
-                }
-                yield pa.RecordBatch.from_pydict(columns, SCHEMA)
+                yield tidy({name: batch.column(name) for name in names})
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: cannot be read as Parquet ({reason}); write it again") from error

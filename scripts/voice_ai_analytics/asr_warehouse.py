@@ -8,7 +8,7 @@ from string import Template
 
 import pyarrow as pa
 
-from voice_ai_analytics.asr_references import BATCH, COLUMNS
+from voice_ai_analytics.asr_references import BATCH, COLUMNS, tidy
 from voice_ai_analytics.asr_results import WORD_ERRORS, AsrEvaluation, Spool, summarise
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
@@ -51,12 +51,11 @@ def read_warehouse(project: DbtProject, warehouse: Warehouse) -> Iterator[pa.Rec
             )
         texts = {
             name: f"cast(given.{name} as text)" if name in given else "cast(null as text)"
-            for name in COLUMNS
+            for name in COLUMNS[:6]
         }
-        # These two come with the turns, when the errors are back in the warehouse.
-        texts |= dict.fromkeys(("session_id", "asr_confidence"), "cast(null as text)")
+        # The other two come with the turns, when the errors are back in the warehouse.
         texts["language"] = f"coalesce({texts['language']}, turns.language)"
-        yield from transaction.stream(
+        batches = transaction.stream(
             f"""
             select {", ".join(f"{text} as {name}" for name, text in texts.items())}
             from {references} as given
@@ -64,6 +63,9 @@ def read_warehouse(project: DbtProject, warehouse: Warehouse) -> Iterator[pa.Rec
                 on given.platform = turns.platform and given.turn_id = turns.turn_id
             """,
             BATCH,
+        )
+        yield from (
+            tidy(dict(zip(batch.schema.names, batch.columns, strict=True))) for batch in batches
         )
 
 
