@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -76,21 +77,11 @@ class AsrEvaluation:
     @property
     def verdict(self) -> str:
         """The result in one sentence."""
-        one = self.overall
-        if not one["reference_words"]:
-            left_out = sum(self.excluded.values()) + self.empty_references.get("turns", 0)
-            given = f": all {left_out:,} that were given are left out" if left_out else ""
-            return f"There is no reference to compare with{given}; nothing was estimated."
-        units = {"word": "words", "character": "characters"}.get(one["unit"], "words or characters")
-        interval = f"no interval: {one['interval']}"
-        if one["ci_low"] is not None:
-            interval = f"95 % interval {one['ci_low']:.1%} to {one['ci_high']:.1%}"
-        clusters = "" if one["cluster"] == "turn" else f" of {one['clusters']:,} sessions"
-        return (
-            f"In {one['turns']:,} turns{clusters}, {one['errors']:,} errors were made in"
-            f" {one['reference_words']:,} {units}: an error rate of {one['word_error_rate']:.1%}"
-            f" ({interval}; normalizer {self.normalizer})."
-        )
+        if self.overall["reference_words"]:
+            return rate_sentence(self.overall)
+        left_out = sum(self.excluded.values()) + self.empty_references.get("turns", 0)
+        given = f": all {left_out:,} that were given are left out" if left_out else ""
+        return f"There is no reference to compare with{given}; nothing was estimated."
 
     def to_json(self) -> dict:
         """Give the result as JSON has it."""
@@ -106,28 +97,41 @@ class AsrEvaluation:
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Give the result as tables, by name."""
-        rates = [{"by": "overall", **self.overall}]
-        rates += [{**group, "by": ", ".join(group["by"])} for group in self.groups]
-        columns = ["by", *DIMENSIONS, *(name for name in self.overall if name != "by")]
+        when = {"evaluated_at": datetime.now(UTC).isoformat(timespec="seconds")}
+        rates = [{"by": "overall"} | self.overall | when]
+        rates += [group | {"by": ", ".join(group["by"])} | when for group in self.groups]
+        columns = ["by", *DIMENSIONS, *self.overall, *when]
         curves = [
             {name: one[name] for name in ("language", "asr_model")} | point
             for one in self.calibration
             for point in one["curve"]
         ]
         summary = [{k: v for k, v in one.items() if k != "curve"} for one in self.calibration]
-        return {
-            "voice_ai_asr_error_rates": _table(rates, columns),
-            "voice_ai_asr_calibration": _table(summary, CALIBRATION),
-            "voice_ai_asr_reliability": _table(curves, RELIABILITY),
-        }
+        tables = (rates, columns), (summary, CALIBRATION), (curves, RELIABILITY)
+        return {name: _table(*table) for name, table in zip(RESULTS, tables, strict=True)}
 
 
+def rate_sentence(overall: dict) -> str:
+    """Say an overall error rate, with its interval and what it is made of."""
+    units = {"word": "words", "character": "characters"}.get(overall["unit"], "words or characters")
+    interval = f"no interval: {overall['interval']}"
+    if overall["ci_low"] is not None:
+        interval = f"95 % interval {overall['ci_low']:.1%} to {overall['ci_high']:.1%}"
+    clusters = "" if overall["cluster"] == "turn" else f" of {overall['clusters']:,.0f} sessions"
+    return (
+        f"In {overall['turns']:,.0f} turns{clusters}, {overall['errors']:,.0f} errors were made in"
+        f" {overall['reference_words']:,.0f} {units}: an error rate of"
+        f" {overall['word_error_rate']:.1%} ({interval}; normalizer {overall['normalizer']})."
+    )
+
+
+RESULTS = ("voice_ai_asr_error_rates", "voice_ai_asr_calibration", "voice_ai_asr_reliability")
 CALIBRATION = ["language", "asr_model", "expected_calibration_error", "ci_low", "ci_high"]
 CALIBRATION += ["p_value", "gap", "gap_ci_low", "gap_ci_high", "confidence", "correctness"]
 CALIBRATION += ["words", "clusters", "declined"]
 RELIABILITY = ["language", "asr_model", "bin_low", "bin_high", "words", "confidence"]
 RELIABILITY += ["correctness", "ci_low", "ci_high"]
-TEXTS = (*NOT_A_NUMBER, "declined")
+TEXTS = (*NOT_A_NUMBER, "declined", "evaluated_at")
 
 
 def _table(rows: list[dict], columns: list[str]) -> pd.DataFrame:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from importlib.resources import files
 from string import Template
 
+import pandas as pd
 import pyarrow as pa
 
 from voice_ai_analytics.asr_references import BATCH, COLUMNS, tidy
-from voice_ai_analytics.asr_results import WORD_ERRORS, AsrEvaluation, Spool, summarise
+from voice_ai_analytics.asr_results import RESULTS, WORD_ERRORS, AsrEvaluation, Spool, summarise
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.warehouse import Transaction, Warehouse, quoted
@@ -112,6 +113,29 @@ def write_back(
         result = summarise(spool, normalizer, excluded, project.min_cohort_size, seed)
         warehouse.write_tables(result.tables(), transaction)
     return result
+
+
+def read_results(warehouse: Warehouse) -> dict[str, pd.DataFrame] | None:
+    """Read the tables of the last evaluation.
+
+    Parameters
+    ----------
+    warehouse : Warehouse
+        Of a built project.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame, or None
+        By table name, as `AsrEvaluation.tables` gives them; None where nobody has evaluated yet.
+    """
+    schema = warehouse.relation("fact_voice_ai_sessions").rsplit(".", 1)[0]
+    name = schema.rsplit(".", 1)[-1].strip('"').replace("'", "''")
+    found = warehouse.query(
+        f"select table_name from information_schema.tables where table_schema = '{name}'"
+    )
+    if not set(RESULTS) <= set(found["table_name"]):
+        return None
+    return {table: warehouse.query(f'select * from {schema}."{table}"') for table in RESULTS}
 
 
 def _own_table(transaction: Transaction, schema: str, relation: str) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from voice_ai_analytics.abandonment import AbandonmentModel, fit_abandonment
 from voice_ai_analytics.abandonment_features import feature_query
 from voice_ai_analytics.asr_references import read_file
 from voice_ai_analytics.asr_results import AsrEvaluation, compare, spooled, summarise
-from voice_ai_analytics.asr_warehouse import read_warehouse, write_back
+from voice_ai_analytics.asr_warehouse import read_results, read_warehouse, write_back
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.files import write_whole
 from voice_ai_analytics.metrics import MetricClient
@@ -111,11 +112,12 @@ def write_project_report(
     output : Path
         The HTML file.
     """
+    warehouse = Warehouse(project, execute=client.sql)
     data = gather(
         client,
-        Warehouse(project, execute=client.sql),
+        warehouse,
         target_dir=project.directory / "target",
         model_json=model_json,
         min_cohort_size=project.min_cohort_size,
     )
-    write_whole(output, render(data))
+    write_whole(output, render(replace(data, asr=read_results(warehouse))))
