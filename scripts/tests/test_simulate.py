@@ -163,7 +163,7 @@ def test_same_seed_same_bytes_another_seed_other_bytes(tmp_path):
         simulate(tmp_path / name, 600, seed)
     one, two, other = (digests(tmp_path / name) for name in ("one", "two", "other"))
     assert one == two
-    assert set(one) == {f"{table}.csv" for table in FILES} | {"truth.json"}
+    assert set(one) == {f"{table}.csv" for table in FILES} | {"asr_references.csv", "truth.json"}
     assert all(one[name] != other[name] for name in one)
 
 

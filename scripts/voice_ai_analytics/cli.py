@@ -70,7 +70,7 @@ def simulate(
         bool, typer.Option("--null-effects", help="Let nothing influence abandonment.")
     ] = False,
 ) -> None:
-    """Write five CSV files of a simulated deployment, and truth.json: what is true of them."""
+    """Write five CSV files of a simulated deployment, asr_references.csv, and truth.json."""
     from voice_ai_analytics.simulate import simulate as write_simulation
 
     with progress_bar() as bar:
@@ -374,7 +374,10 @@ def create_roles(
 def demo(
     raw: Annotated[
         Path | None,
-        typer.Option(help="A directory with your own five CSV files, instead of simulated ones."),
+        typer.Option(
+            help="A directory with your own five CSV files, instead of simulated ones, and"
+            " asr_references.csv if there is one."
+        ),
     ] = None,
     output: Annotated[Path, typer.Option(help="Where everything is put.")] = Path("output"),
     sessions: Annotated[int, typer.Option(help="How many sessions to simulate.")] = 5000,
@@ -384,6 +387,7 @@ def demo(
     """Do the whole job: raw files in; certified metrics, an honest model and a report out."""
     from voice_ai_analytics.demo import (
         DemoPaths,
+        evaluate_references,
         headline_table,
         model_and_report,
         prepare_project,
@@ -409,11 +413,17 @@ def demo(
                 "build", progress=lambda done, total: bar.update(task, completed=done, total=total)
             )
         with progress_bar() as bar:
+            bar.add_task("Evaluating speech recognition", total=None)
+            evaluation = evaluate_references(project, paths, raw)
+        with progress_bar() as bar:
             bar.add_task("Metrics, model and report", total=None)
             model, headlines = model_and_report(project, paths)
     console.print(headline_table(headlines))
     console.print(model.to_json()["verdict"], highlight=False)
     console.print()
+    if evaluation:
+        console.print(evaluation.verdict, highlight=False)
+        console.print()
     for name, path in (
         ("Report", paths.report),
         ("Model", paths.model),
