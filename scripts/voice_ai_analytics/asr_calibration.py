@@ -11,6 +11,7 @@ BINS = 10  # of equal width over [0, 1]
 REPLICATES = 1000
 FEWEST_CLUSTERS = 30
 FEWEST_WORDS = 200
+FEWEST_IN_BIN = 30  # words of a point of the curve
 
 
 @dataclass
@@ -57,7 +58,8 @@ def calibrate(bins: BinSums) -> dict:
         recognised words that are right; `confidence`, its mean over the same words; `gap`,
         confidence less correctness, with `gap_ci_low` and `gap_ci_high`;
         `expected_calibration_error` with `ci_low`, `ci_high` and `p_value` of a perfect
-        calibration; `curve`, one dict a bin. `declined` says why a number is missing, or is empty.
+        calibration; `curve`, one dict a bin of at least 30 words. `declined` says why a number is
+        missing, or is empty.
 
     Notes
     -----
@@ -93,7 +95,7 @@ def calibrate(bins: BinSums) -> dict:
         "ci_high": ends.max(),
         "p_value": p_value,
     }
-    for place in np.flatnonzero(words):
+    for place in np.flatnonzero(words >= FEWEST_IN_BIN):
         result["curve"].append(_point(place, bins))
     return {
         name: float(value) if isinstance(value, np.floating) else value

@@ -43,15 +43,17 @@ def asr_sentences(asr: dict[str, pd.DataFrame] | None) -> list[str]:
     known = calibration[calibration["gap"].notna()]
     if len(known):
         one = known.loc[known["gap"].abs().idxmax()]
-        interval = span(one["gap_ci_low"], one["gap_ci_high"], points)
-        where = f"{clean(one['language'])} with {clean(one['asr_model'])}"
-        if one["gap_ci_low"] <= 0 <= one["gap_ci_high"]:
-            told = f"There is no evidence that mean confidence is off; the largest gap, in {where},"
-        else:
-            told = f"Confidence is furthest off in {where}: less the share of right words it"
+        ends, side = [one["gap_ci_low"], one["gap_ci_high"]], "above"
+        if one["gap"] < 0:
+            ends, side = [-end for end in reversed(ends)], "below"
+        told = "Confidence is furthest off"
+        if ends[0] <= 0:
+            told = "There is no evidence that confidence is off; it is furthest"
         sentences.append(
-            f"{told} is {points(one['gap'])} points (95 % interval {interval};"
-            f" n {count(one['words'])} words)."
+            f"{told} in {clean(one['language'])} with {clean(one['asr_model'])}:"
+            f" {100 * abs(one['gap']):.1f} points {side} the share of words that are right (95%"
+            f" interval {span(*ends, lambda end: f'{100 * end:.1f}')}; n {count(one['words'])}"
+            " words)."
         )
     return [*sentences, *filter(None, [warning(map(clean, known["asr_model"].unique()))])]
 
@@ -119,7 +121,8 @@ def _curves(calibration: pd.DataFrame | None, curves: pd.DataFrame | None) -> Pl
     figure, told = _draw(most, curves)
     note = (
         "On the line, words are right as often as confidence says; below it, less often. Bars: 95%"
-        f" intervals. Drawn: the {len(most)} of {len(calibration)} with most words."
+        f" intervals; bins of few words are left out. Drawn: the {len(most)} of"
+        f" {len(calibration)} with most words."
     )
     return Plot(name, question, svg(figure, name, question, told), note, columns, rows)
 

@@ -116,7 +116,7 @@ def rate_sentence(overall: dict) -> str:
     units = {"word": "words", "character": "characters"}.get(overall["unit"], "words or characters")
     interval = f"no interval: {overall['interval']}"
     if overall["ci_low"] is not None:
-        interval = f"95 % interval {overall['ci_low']:.1%} to {overall['ci_high']:.1%}"
+        interval = f"95% interval {overall['ci_low']:.1%} to {overall['ci_high']:.1%}"
     clusters = "" if overall["cluster"] == "turn" else f" of {overall['clusters']:,.0f} sessions"
     return (
         f"In {overall['turns']:,.0f} turns{clusters}, {overall['errors']:,.0f} errors were made in"

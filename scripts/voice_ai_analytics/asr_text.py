@@ -44,7 +44,7 @@ def _span(low: float | None, high: float | None) -> str:
 
 
 def _rates(groups: list[dict]) -> Table:
-    numbers = ("error rate", "95 % interval", "errors", "of", "turns")
+    numbers = ("error rate", "95% interval", "errors", "of", "turns")
     grid = _grid("Word errors by group", ("group", "unit"), numbers)
     for group in groups:
         names = " · ".join(f"{name} {group[name] or 'not known'}" for name in group["by"])
@@ -58,7 +58,7 @@ def _rates(groups: list[dict]) -> Table:
 
 
 def _calibration(calibration: list[dict]) -> Table:
-    numbers = ("confidence", "correct", "gap", "95 % interval", "ECE", "words")
+    numbers = ("confidence", "correct", "gap", "95% interval", "ECE", "words")
     grid = _grid("Confidence against correct words", ("language", "ASR model"), numbers)
     for one in calibration:
         cells = [_share(one[name]) for name in ("confidence", "correctness", "gap")]
