@@ -61,7 +61,7 @@ TOO_SURE = {
     "language": {"en": 0.0, "hi": 0.3, "es": 0.0, "ta": 0.5, "sw": 0.6},
     "asr_model": {"asr-1.0": 0.0, "asr-1.1": 0.1, "asr-2.0": 0.4},
 }
-DELETED, INSERTED = 0.25, 0.15  # of the words that are not right; the others become another word
+DELETED, INSERTED = 0.25, 0.15  # of words that are not right: gone, or two others; else another
 
 
 class ReferenceFile:
@@ -126,8 +126,7 @@ def _heard(rng: np.random.Generator, words: list[str], others: list[str], right:
         if rng.random() < right:
             heard.append(word)
             continue
-        other, luck = str(rng.choice([one for one in others if one != word])), rng.random()
-        if luck < DELETED:
-            continue
-        heard += [word, other] if luck > 1 - INSERTED else [other]
+        wrong, luck = [str(one) for one in rng.choice(others, 2) if one != word], rng.random()
+        if luck >= DELETED:
+            heard += wrong if luck > 1 - INSERTED else wrong[:1]
     return " ".join(heard)
