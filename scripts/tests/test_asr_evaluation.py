@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from voice_ai_analytics.asr_calibration import BINS, BinSums, calibrate, warning
 from voice_ai_analytics.asr_evaluation import COUNTS, count_errors, evaluate, rate_interval
 from voice_ai_analytics.asr_references import BATCH, COLUMNS, SCHEMA, read_file
+from voice_ai_analytics.asr_report import NOT_YET, asr_plots, asr_sentences
 from voice_ai_analytics.asr_results import compare, spooled, summarise
 from voice_ai_analytics.errors import UserError
 
@@ -340,6 +341,58 @@ def test_two_models_come_with_a_warning(tmp_path) -> None:
     assert warning(["m0", "m1"]) in told.notes
     assert "not on one scale" in warning(["m0", "m1"])
     assert warning(["m0"]) == ""
+
+
+# --- the report's section ---
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory) -> dict:
+    """Two hundred sessions of two models; one more in a language of its own."""
+    rng = np.random.default_rng(0)
+    columns = (*CONTRACT, "session_id", "asr_confidence")
+    rows = []
+    for number in range(200):
+        confidence = rng.uniform(0.5, 1)
+        heard = " ".join(w if rng.random() < confidence - 0.15 else "x" for w in "abcdef")
+        row = (str(number), "p", "a b c d e f", heard, f"m{number % 2}", "en", f"s{number}")
+        rows.append((*row, str(confidence)))
+    rows.append(("few", "p", "sí", "no", "m0", "es<b>", "few", "0.9"))
+    return result(tmp_path_factory.mktemp("report"), *rows, columns=columns).tables()
+
+
+def test_report_says_rates_calibration_and_the_warning(tables) -> None:
+    rate, gap, told = asr_sentences(tables)
+    overall = tables["voice_ai_asr_error_rates"].iloc[0]
+    assert f"{overall['errors']:,.0f} errors were made in 1,201 words" in rate
+    assert "points above the share of words that are right (95% interval" in gap
+    assert "n 6" in gap
+    assert told == warning(["m0", "m1"])
+
+
+def test_report_draws_each_group_with_its_n(tables) -> None:
+    rates, calibration = asr_plots(tables)
+    assert [row[0] for row in rates.rows] == ["en · m0", "en · m1", "es<b> · m0"]
+    assert rates.rows[2][4] == "1"
+    assert "es&lt;b&gt;" in rates.svg and "<b>" not in rates.svg
+    assert "n 600" in rates.svg
+    assert [row[-1] for row in calibration.rows] == ["", "", "fewer than 200 words or 30 clusters"]
+    assert "en · m1 (n 600)" in calibration.svg
+
+
+def test_report_shows_no_number_of_a_suppressed_group(tables) -> None:
+    hidden = {name: table.copy() for name, table in tables.items()}
+    rates = hidden["voice_ai_asr_error_rates"]
+    pair = rates["asr_model"] == "m1"
+    rates.loc[pair, "suppressed"] = "suppressed: fewer than 5 users"
+    rates.loc[pair, ["word_error_rate", "ci_low", "ci_high", "errors", "reference_words"]] = None
+    (row,) = [row for row in asr_plots(hidden)[0].rows if row[0] == "en · m1"]
+    assert row[1:5] == ("suppressed: fewer than 5 users", "–", "–", "–")
+
+
+def test_report_without_an_evaluation_says_so() -> None:
+    assert asr_plots(None) == []
+    assert asr_sentences(None) == [NOT_YET]
 
 
 # --- files ---

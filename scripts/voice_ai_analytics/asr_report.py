@@ -29,14 +29,16 @@ PAIR = ["language", "asr_model"]
 
 def asr_plots(asr: dict[str, pd.DataFrame] | None) -> list[Plot]:
     """Draw error rates by language and ASR model, and how far confidence can be believed."""
-    rates, calibration, curves = ((asr or {}).get(name) for name in RESULTS)
+    if not asr:
+        return []
+    rates, calibration, curves = (asr[name] for name in RESULTS)
     return [_rates(rates), _curves(calibration, curves)]
 
 
 def asr_sentences(asr: dict[str, pd.DataFrame] | None) -> list[str]:
     """Say the overall error rate, where confidence is furthest off, and what not to compare."""
     if not asr:
-        return []
+        return [NOT_YET]
     rates, calibration, _ = (asr[name] for name in RESULTS)
     overall = rates[rates["by"] == "overall"].iloc[0]
     sentences = [rate_sentence(overall.where(overall.notna(), None).to_dict())]
@@ -62,11 +64,9 @@ def _label(row: pd.Series) -> str:
     return " · ".join("not known" if row[name] is None else clean(row[name]) for name in PAIR)
 
 
-def _rates(rates: pd.DataFrame | None) -> Plot:
+def _rates(rates: pd.DataFrame) -> Plot:
     name, question = "asr_rates", "How many words are misheard, by language and ASR model?"
     columns = ("Language · ASR model", "Error rate", "95% interval", "Errors", "Of", "Unit")
-    if rates is None:
-        return Plot(name, question, None, NOT_YET, columns, [])
     chosen = rates[rates["by"] == ", ".join(PAIR)].astype({name: object for name in PAIR})
     chosen = chosen.where(chosen.notna(), None).sort_values(PAIR, na_position="last")
     marks, rows = [], []
@@ -99,12 +99,10 @@ def _rates(rates: pd.DataFrame | None) -> Plot:
     return Plot(name, question, svg(figure, name, question, describe(drawn)), note, columns, rows)
 
 
-def _curves(calibration: pd.DataFrame | None, curves: pd.DataFrame | None) -> Plot:
+def _curves(calibration: pd.DataFrame, curves: pd.DataFrame) -> Plot:
     name, question = "asr_calibration", "Is a word as likely right as its confidence says?"
     columns = ("Language · ASR model", "Confidence", "Right", "Gap", "95% interval", "ECE")
     columns += ("95% interval", "p", "Words", "Note")
-    if calibration is None:
-        return Plot(name, question, None, NOT_YET, columns, [])
     rows = []
     for _, one in calibration.iterrows():
         cells = [percent(one["confidence"]), percent(one["correctness"]), points(one["gap"])]
