@@ -101,7 +101,7 @@ def test_small_cohorts_are_suppressed(project, result) -> None:
         assert group["word_error_rate"] is group["turns"] is group["ci_low"] is None
     shown = project.rows(
         "select count(word_error_rate), count(turns) from main_voice_ai.voice_ai_asr_error_rates"
-        " where \"by\" <> 'overall'"
+        " where grouped_by <> 'overall'"
     )
     assert shown == [(0, 0)]
 

@@ -168,6 +168,12 @@ def test_normalizers(normalizer, language, reference, hypothesis, expected) -> N
         assert row["reference_words"] == len(reference.split())
 
 
+def test_whisper_without_a_language_says_what_it_did(tmp_path) -> None:
+    told = result(tmp_path, ("1", "p", "I'm", "i am", "m", None), normalizer="whisper")
+    assert told.overall["errors"] > 0
+    assert any("1 turns have no language" in note for note in told.notes)
+
+
 def test_workers_give_what_one_process_gives() -> None:
     batches = [batch(("a b", "a c"), ("x", "x")), batch(("d", "")), batch(("e f g", "f g h"))]
     together = [row for part in evaluate(batches, "basic") for row in part.to_pylist()]

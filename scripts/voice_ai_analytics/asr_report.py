@@ -40,7 +40,7 @@ def asr_sentences(asr: dict[str, pd.DataFrame] | None) -> list[str]:
     if not asr:
         return [NOT_YET]
     rates, calibration, _ = (asr[name] for name in RESULTS)
-    overall = rates[rates["by"] == "overall"].iloc[0]
+    overall = rates[rates["grouped_by"] == "overall"].iloc[0]
     sentences = [rate_sentence(overall.where(overall.notna(), None).to_dict())]
     known = calibration[calibration["gap"].notna()]
     if len(known):
@@ -67,7 +67,7 @@ def _label(row: pd.Series) -> str:
 def _rates(rates: pd.DataFrame) -> Plot:
     name, question = "asr_rates", "How many words are misheard, by language and ASR model?"
     columns = ("Language · ASR model", "Error rate", "95% interval", "Errors", "Of", "Unit")
-    chosen = rates[rates["by"] == ", ".join(PAIR)].astype({name: object for name in PAIR})
+    chosen = rates[rates["grouped_by"] == ", ".join(PAIR)].astype({name: object for name in PAIR})
     chosen = chosen.where(chosen.notna(), None).sort_values(PAIR, na_position="last")
     marks, rows = [], []
     for _, row in chosen.iterrows():

@@ -98,9 +98,9 @@ class AsrEvaluation:
     def tables(self) -> dict[str, pd.DataFrame]:
         """Give the result as tables, by name."""
         when = {"evaluated_at": datetime.now(UTC).isoformat(timespec="seconds")}
-        rates = [{"by": "overall"} | self.overall | when]
-        rates += [group | {"by": ", ".join(group["by"])} | when for group in self.groups]
-        columns = ["by", *DIMENSIONS, *self.overall, *when]
+        rates = [{"grouped_by": "overall"} | self.overall | when]
+        rates += [{"grouped_by": ", ".join(group["by"])} | group | when for group in self.groups]
+        columns = ["grouped_by", *DIMENSIONS, *self.overall, *when]
         curves = [
             {name: one[name] for name in ("language", "asr_model")} | point
             for one in self.calibration
@@ -131,7 +131,7 @@ CALIBRATION += ["p_value", "gap", "gap_ci_low", "gap_ci_high", "confidence", "co
 CALIBRATION += ["words", "clusters", "declined"]
 RELIABILITY = ["language", "asr_model", "bin_low", "bin_high", "words", "confidence"]
 RELIABILITY += ["correctness", "ci_low", "ci_high"]
-TEXTS = (*NOT_A_NUMBER, "declined", "evaluated_at")
+TEXTS = (*NOT_A_NUMBER, "grouped_by", "declined", "evaluated_at")
 
 
 def _table(rows: list[dict], columns: list[str]) -> pd.DataFrame:
@@ -350,6 +350,12 @@ def summarise(
     if not calibration and overall["reference_words"]:
         notes.append("No turn with a language and an ASR model has a confidence to calibrate.")
     notes += _notes(overall, empty, calibration)
+    if normalizer == "whisper":
+        query = "select count(*) from word_errors where is_clear and language is null"
+        if unknown := spool.database.execute(query).fetchone()[0]:
+            notes.append(
+                f"{unknown:,} turns have no language; whisper took them for other than English."
+            )
     if min_cohort_size is not None:
         query = "select count(*) from scored where not is_certified"
         if uncertified := spool.database.execute(query).fetchone()[0]:
