@@ -40,6 +40,7 @@ docs: install packages
 bench: install
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/abandonment_calibration.py
+	$(BIN)/python benchmarks/asr_evaluation.py
 
 # Ten million sessions: up to an hour, 24 GB of memory and 60 GB of disk.
 bench-large: install

@@ -204,7 +204,7 @@ def test_simulated_truth_is_what_is_certified(simulated, postgres_database, targ
                 "query",
                 "--metrics",
                 "voice_ai_sessions,voice_ai_turns,voice_ai_completion_rate,voice_ai_abandonment_rate,"
-                "voice_ai_transfer_rate,voice_ai_asr_confidence",
+                "voice_ai_transfer_rate,voice_ai_asr_confidence,voice_ai_word_error_rate",
                 "--csv",
                 str(tmp_path / "metrics.csv"),
             ],
@@ -217,11 +217,14 @@ def test_simulated_truth_is_what_is_certified(simulated, postgres_database, targ
     assert int(row["voice_ai_sessions"]) == truth["counts"]["sessions"]
     assert int(row["voice_ai_turns"]) == truth["counts"]["turns"]
     rates = truth["rates"]
+    told = json.loads((tmp_path / "asr_evaluation.json").read_text(encoding="utf-8"))
+    evaluation = told["overall"]
     for metric, expected in {
         "voice_ai_completion_rate": rates["completion"],
         "voice_ai_abandonment_rate": rates["abandonment"],
         "voice_ai_transfer_rate": rates["transfer"],
         "voice_ai_asr_confidence": rates["asr_confidence"],
+        "voice_ai_word_error_rate": evaluation["errors"] / evaluation["reference_words"],
     }.items():
         assert float(row[metric]) == pytest.approx(expected, abs=1e-9)
 

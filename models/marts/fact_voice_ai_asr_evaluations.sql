@@ -1,11 +1,26 @@
 {{ config(contract={'enforced': true}) }}
 
+{%- set columns = voice_ai_analytics.input_columns(source('voice_ai', 'asr_word_errors')) %}
+
 with evaluations as (
 
-    {{ voice_ai_analytics.optional_source('asr_word_errors', [
-        'platform', 'turn_id', 'asr_model', 'normalizer',
-        'substitutions', 'deletions', 'insertions', 'hits', 'reference_words'
-    ]) }}
+    select
+        platform,
+        turn_id,
+        asr_model,
+        normalizer,
+        coalesce({{ voice_ai_analytics.read_text(columns, 'unit') }}, 'word') as unit,
+        substitutions,
+        deletions,
+        insertions,
+        hits,
+        reference_words
+    from (
+        {{ voice_ai_analytics.optional_source('asr_word_errors', [
+            'platform', 'turn_id', 'asr_model', 'normalizer',
+            'substitutions', 'deletions', 'insertions', 'hits', 'reference_words'
+        ]) }}
+    ) as given
 
 ),
 
@@ -44,6 +59,7 @@ select
     turns.started_at as session_started_at,
     evaluations.asr_model as evaluated_asr_model,
     evaluations.normalizer,
+    evaluations.unit,
     cast(evaluations.substitutions as integer) as substitutions,
     cast(evaluations.deletions as integer) as deletions,
     cast(evaluations.insertions as integer) as insertions,

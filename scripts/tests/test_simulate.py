@@ -3,8 +3,10 @@
 import csv
 import hashlib
 import json
+import math
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import numpy as np
@@ -163,7 +165,7 @@ def test_same_seed_same_bytes_another_seed_other_bytes(tmp_path):
         simulate(tmp_path / name, 600, seed)
     one, two, other = (digests(tmp_path / name) for name in ("one", "two", "other"))
     assert one == two
-    assert set(one) == {f"{table}.csv" for table in FILES} | {"truth.json"}
+    assert set(one) == {f"{table}.csv" for table in FILES} | {"asr_references.csv", "truth.json"}
     assert all(one[name] != other[name] for name in one)
 
 
@@ -183,6 +185,31 @@ def test_columns_are_those_of_the_deployment_in_order(run):
     for table, columns in FILES.items():
         with (directory / f"{table}.csv").open(newline="", encoding="utf-8") as file:
             assert next(csv.reader(file)) == columns
+
+
+def test_references_are_of_spoken_turns_and_as_right_as_the_truth_says(run):
+    truth, directory, recount = run
+    turns = {turn["turn_id"]: turn for turn in recount.turns}
+    with (directory / "asr_references.csv").open(newline="", encoding="utf-8") as file:
+        references = list(csv.DictReader(file))
+    assert len(references) > 1000
+    assert len({reference["turn_id"] for reference in references}) == len(references)
+    expected, right, words = 0.0, 0, 0
+    for reference in references:
+        turn = turns[reference["turn_id"]]
+        assert turn["speaker"] == "user"
+        session = recount.sessions[turn["session_id"]]
+        assert reference["language"] == session["language"]
+        given = truth["confidence_too_sure"]
+        log_odds = math.log(float(turn["asr_confidence"]) / (1 - float(turn["asr_confidence"])))
+        log_odds -= given["language"][reference["language"]]
+        log_odds -= given["asr_model"][reference["asr_model"]]
+        said, heard = (reference[f"{name}_text"].split() for name in ("reference", "hypothesis"))
+        expected += len(said) / (1 + math.exp(-log_odds))
+        blocks = SequenceMatcher(None, said, heard, autojunk=False).get_matching_blocks()
+        right += sum(block.size for block in blocks)
+        words += len(said)
+    assert right / words == pytest.approx(expected / words, abs=0.02)
 
 
 def test_truth_is_returned_and_written(run):

@@ -70,7 +70,7 @@ def simulate(
         bool, typer.Option("--null-effects", help="Let nothing influence abandonment.")
     ] = False,
 ) -> None:
-    """Write five CSV files of a simulated deployment, and truth.json: what is true of them."""
+    """Write five CSV files of a simulated deployment, asr_references.csv, and truth.json."""
     from voice_ai_analytics.simulate import simulate as write_simulation
 
     with progress_bar() as bar:
@@ -167,6 +167,69 @@ def fit_abandonment(
     console.print(f"Model: {output}", highlight=False)
     if model.exit_code:
         raise typer.Exit(model.exit_code)
+
+
+class Normalizer(StrEnum):
+    """What is done to texts before they are compared."""
+
+    none = "none"
+    basic = "basic"
+    whisper = "whisper"
+
+
+@app.command("evaluate-asr")
+def evaluate_asr(
+    project_dir: ProjectDir = Path("."),
+    profiles_dir: ProfilesDir = None,
+    target: Target = None,
+    references: Annotated[
+        Path | None,
+        typer.Option(
+            "--input",
+            help="A CSV, JSON Lines or Parquet file with the columns of asr_references, instead of"
+            " the warehouse's. Without a dbt project here nothing is written to a warehouse.",
+        ),
+    ] = None,
+    normalizer: Annotated[
+        Normalizer,
+        typer.Option(
+            help="none: texts as they are; basic: lower case, no punctuation; whisper: as OpenAI's"
+            " Whisper does for English, basic for other languages."
+        ),
+    ] = Normalizer.none,
+    output: Annotated[
+        Path | None, typer.Option("--json", help="The JSON file to write the result to.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstraps.")] = 0,
+) -> None:
+    """Count word errors against reference transcripts; word error rates and calibration, by group.
+
+    The source table asr_word_errors then holds this evaluation and no other; the next dbt build
+    certifies it for the metric voice_ai_word_error_rate.
+    """
+    from voice_ai_analytics.asr_text import render
+    from voice_ai_analytics.dbt_project import DbtProject
+    from voice_ai_analytics.pipeline import evaluate_asr as evaluate
+    from voice_ai_analytics.warehouse import Warehouse
+
+    project = warehouse = None
+    if references is None or (project_dir / "dbt_project.yml").is_file():
+        project = DbtProject(project_dir.resolve(), profiles_dir, target)
+        warehouse = Warehouse(project)
+    with console.status("Comparing transcripts"):
+        result = evaluate(project, warehouse, references, output, normalizer.value, seed)
+    render(result, console)
+    if output:
+        console.print(f"Result: {output}", highlight=False, soft_wrap=True)
+    if project and not result.exit_code:
+        console.print(
+            "Word errors are in the warehouse; dbt build certifies them for"
+            " voice_ai_word_error_rate.",
+            highlight=False,
+            soft_wrap=True,
+        )
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)
 
 
 @app.command()
@@ -332,7 +395,10 @@ def lightdash_manifest(
 def demo(
     raw: Annotated[
         Path | None,
-        typer.Option(help="A directory with your own five CSV files, instead of simulated ones."),
+        typer.Option(
+            help="A directory with your own five CSV files, instead of simulated ones, and"
+            " asr_references.csv if there is one."
+        ),
     ] = None,
     output: Annotated[Path, typer.Option(help="Where everything is put.")] = Path("output"),
     sessions: Annotated[int, typer.Option(help="How many sessions to simulate.")] = 5000,
@@ -342,6 +408,7 @@ def demo(
     """Do the whole job: raw files in; certified metrics, an honest model and a report out."""
     from voice_ai_analytics.demo import (
         DemoPaths,
+        evaluate_references,
         headline_table,
         model_and_report,
         prepare_project,
@@ -367,11 +434,17 @@ def demo(
                 "build", progress=lambda done, total: bar.update(task, completed=done, total=total)
             )
         with progress_bar() as bar:
+            bar.add_task("Evaluating speech recognition", total=None)
+            evaluation = evaluate_references(project, paths, raw)
+        with progress_bar() as bar:
             bar.add_task("Metrics, model and report", total=None)
             model, headlines = model_and_report(project, paths)
     console.print(headline_table(headlines))
     console.print(model.to_json()["verdict"], highlight=False)
     console.print()
+    if evaluation:
+        console.print(evaluation.verdict, highlight=False)
+        console.print()
     for name, path in (
         ("Report", paths.report),
         ("Model", paths.model),

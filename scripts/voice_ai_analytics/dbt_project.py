@@ -163,6 +163,31 @@ class DbtProject:
         """Give the quoted name of one of the package's models in the warehouse; see `node`."""
         return self.node(model)["relation_name"]
 
+    def input_relation(self, model: str) -> str:
+        """Give the quoted name of an input model, be it the package's or the consumer's own.
+
+        Raises
+        ------
+        UserError
+            Where there is none, or it is nothing that can be read.
+        """
+        found = (
+            node["relation_name"]
+            for node in self.manifest["nodes"].values()
+            if node["resource_type"] == "model" and node["name"] == model
+        )
+        if not (relation := next(found, None)):
+            raise UserError(
+                f"{self.directory}: the model {model} is not in this project as a view or a table;"
+                " write one and run dbt build"
+            )
+        return relation
+
+    def source(self, table: str) -> tuple[str, str]:
+        """Give the schema and the quoted name of one of the package's source tables."""
+        node = self.manifest["sources"][f"source.voice_ai_analytics.voice_ai.{table}"]
+        return node["schema"], node["relation_name"]
+
     @property
     def min_cohort_size(self) -> int:
         """The var ``voice_ai_min_cohort_size`` as dbt parsed it last.

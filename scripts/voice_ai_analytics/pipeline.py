@@ -1,12 +1,16 @@
-"""The steps that read a built project: the abandonment model and the report."""
+"""The steps that read a built project: the abandonment model, ASR evaluation and the report."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from voice_ai_analytics.abandonment import AbandonmentModel, fit_abandonment
 from voice_ai_analytics.abandonment_features import feature_query
+from voice_ai_analytics.asr_references import read_file
+from voice_ai_analytics.asr_results import AsrEvaluation, compare, spooled, summarise
+from voice_ai_analytics.asr_warehouse import read_results, read_warehouse, write_back
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.files import write_whole
 from voice_ai_analytics.metrics import MetricClient
@@ -51,6 +55,47 @@ def fit_and_write_back(
     return model
 
 
+def evaluate_asr(
+    project: DbtProject | None,
+    warehouse: Warehouse | None,
+    references: Path | None,
+    output: Path | None,
+    normalizer: str = "none",
+    seed: int = 0,
+) -> AsrEvaluation:
+    """Compare hypotheses with references; write word errors and rates into the warehouse.
+
+    Parameters
+    ----------
+    project, warehouse : DbtProject and Warehouse, or None
+        Where the references are, unless in a file, and where results go. None for neither.
+    references : Path or None
+        A file for `read_file`; None for the warehouse's references.
+    output : Path or None
+        A JSON file for the result.
+    normalizer : str
+        As for `count_errors`.
+    seed : int
+        Of the bootstraps.
+
+    Returns
+    -------
+    AsrEvaluation
+        Also where nothing could be estimated; its ``exit_code`` is 3 then, and the warehouse stays
+        as it was.
+    """
+    batches = read_file(references) if references else read_warehouse(project, warehouse)
+    with spooled() as spool:
+        excluded = compare(spool, batches, normalizer)
+        if project and spool.has_word_errors:
+            result = write_back(project, warehouse, spool, normalizer, excluded, seed)
+        else:
+            result = summarise(spool, normalizer, excluded, seed=seed)
+    if output:
+        write_whole(output, json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n")
+    return result
+
+
 def write_project_report(
     project: DbtProject, client: MetricClient, model_json: Path | None, output: Path
 ) -> None:
@@ -67,11 +112,12 @@ def write_project_report(
     output : Path
         The HTML file.
     """
+    warehouse = Warehouse(project, execute=client.sql)
     data = gather(
         client,
-        Warehouse(project, execute=client.sql),
+        warehouse,
         target_dir=project.directory / "target",
         model_json=model_json,
         min_cohort_size=project.min_cohort_size,
     )
-    write_whole(output, render(data))
+    write_whole(output, render(replace(data, asr=read_results(warehouse))))

@@ -5,15 +5,14 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
+from voice_ai_analytics.asr_report import asr_plots, asr_sentences
 from voice_ai_analytics.intervals import newcombe, wilson
 from voice_ai_analytics.report_data import (
     ABANDONMENT,
@@ -46,6 +45,7 @@ from voice_ai_analytics.report_figures import (
     MAX_ROWS,
     STYLE,
     Mark,
+    Plot,
     axis_ticks,
     describe,
     row_plot,
@@ -78,21 +78,6 @@ COEFFICIENT = [
 ]
 
 
-@dataclass(frozen=True)
-class Plot:
-    """A figure with its question, its caption and its numbers as a table.
-
-    `svg` is None where there is nothing to draw; `note` then says why.
-    """
-
-    name: str
-    question: str
-    svg: Markup | None
-    note: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
 def render(data: ReportData) -> str:
     """Draw the report.
 
@@ -109,7 +94,7 @@ def render(data: ReportData) -> str:
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         # The browser has glyphs and scripts that matplotlib's own font lacks.
         warnings.filterwarnings("ignore", "(Glyph|Matplotlib currently does not support)")
-        plots = _plots(data)
+        plots = _plots(data) + asr_plots(data.asr)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -123,6 +108,7 @@ def render(data: ReportData) -> str:
     return environment.get_template("report_template.html").render(
         data=data,
         plots={plot.name: plot for plot in plots},
+        asr_sentences=asr_sentences(data.asr),
         completed=tiles[COMPLETION.metric],
         abandoned=tiles[ABANDONMENT.metric],
         contained=CONTAINMENT.label,

@@ -171,6 +171,8 @@ class ReportData:
         None where dbt left no results.
     min_cohort_size : int
         Fewest users of a cohort that is shown.
+    asr : dict of str to pandas.DataFrame, or None
+        The tables of `voice-ai evaluate-asr`, by name.
     """
 
     notice: str
@@ -189,6 +191,7 @@ class ReportData:
     model: dict | None
     tests: TestResults | None
     min_cohort_size: int
+    asr: dict[str, pd.DataFrame] | None = None
 
 
 def gather(

@@ -64,6 +64,21 @@ class Mark:
     hollow: bool = False
 
 
+@dataclass(frozen=True)
+class Plot:
+    """A figure with its question, its caption and its numbers as a table.
+
+    `svg` is None where there is nothing to draw; `note` then says why.
+    """
+
+    name: str
+    question: str
+    svg: Markup | None
+    note: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
 def row_plot(
     marks: Sequence[Mark],
     ticks: dict[float, str],

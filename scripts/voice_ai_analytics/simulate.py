@@ -1,4 +1,4 @@
-"""Simulated voice-assistant logs whose truth is known: five CSV files and truth.json."""
+"""Simulated voice-assistant logs whose truth is known: five CSV files, references, truth.json."""
 
 import json
 import math
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.simulate_references import FILE, TOO_SURE, ReferenceFile
 
 CHUNK = 50_000  # sessions held at once; the files depend on it, so it is no option
 START = np.datetime64("2026-01-05T00:00:00", "s")  # a Monday
@@ -152,7 +153,8 @@ def simulate(
     Returns
     -------
     dict
-        What truth.json holds: `parameters`, `dates`, `asr_releases`, `log_odds` with
+        What truth.json holds: `parameters`, `dates`, `asr_releases`, `confidence_too_sure` (how
+        much less likely than its confidence says a word is right, in log-odds), `log_odds` with
         `log_odds_units`, `transfer_probability`, `rates` (completion, abandonment and transfer
         shares over sessions, mean ASR confidence over user turns, all in [0, 1]), `counts` and
         `dirt` (name to rows, share, what it is a share of, whether it breaks the input contract,
@@ -184,7 +186,7 @@ def simulate(
         ) from error
     try:
         truth = _write(work_dir, sessions, seed, null_effects, progress)
-        for name in (*(f"{table}.csv" for table in HEADERS), "truth.json"):
+        for name in (*(f"{table}.csv" for table in HEADERS), FILE, "truth.json"):
             (work_dir / name).replace(output_dir / name)
     except (OSError, duckdb.IOException) as error:
         reason = str(error).splitlines()[0]
@@ -212,6 +214,7 @@ def _write(
     tally = _Tally()
     with duckdb.connect() as connection:
         files = {table: _CsvFile(work_dir / f"{table}.csv", table, connection) for table in HEADERS}
+        references = ReferenceFile(work_dir, sessions)
         files["users"].append(_users_frame(plan))
         for number, first in enumerate(range(0, sessions, CHUNK)):
             rng = np.random.default_rng([seed, 1, number])
@@ -220,6 +223,14 @@ def _write(
             files["voice_turns"].append(_turns_frame(rng, plan, chunk, tally))
             files["voice_ai_metrics"].append(_metrics_frame(rng, chunk, tally))
             files["applications"].append(_applications_frame(rng, plan, chunk, tally))
+            # Chances of their own: the five files are the same with and without references.
+            references.append(
+                np.random.default_rng([seed, 2, number]),
+                chunk.sessions + 1,
+                [LANGUAGES[code] for code in chunk.language],
+                [ASR_RELEASES[code][0] for code in _release(chunk.start)],
+                np.where(chunk.user_turn_written, chunk.asr, -1),
+            )
             if progress:
                 progress(min(first + CHUNK, sessions))
     truth = {
@@ -230,6 +241,7 @@ def _write(
             "weeks": WEEKS,
         },
         "asr_releases": [{"asr_model": name, "released_at": day} for name, day in ASR_RELEASES],
+        "confidence_too_sure": TOO_SURE,
         "log_odds": log_odds,
         "log_odds_units": LOG_ODDS_UNITS,
         "transfer_probability": transfer,
@@ -378,8 +390,7 @@ def _converse(
     channel = _draw(rng, np.where(first_time[:, None], [0.66, 0.24, 0.10], [0.50, 0.24, 0.26]), n)
     topic = _draw(rng, [0.34, 0.22, 0.16, 0.18, 0.10], n)
     chat = channel == CHAT
-    release_starts = [(np.datetime64(day, "s") - START).astype(int) for _, day in ASR_RELEASES]
-    release = np.searchsorted(release_starts, start, side="right") - 1
+    release = _release(start)
     clarity = rng.normal(0, 0.5, n) + np.where(chat, 0.3, ASR_SHIFTS[language, release])
 
     opening_turns = 1 + _draw(rng, OPENING_LENGTHS, n)
@@ -432,6 +443,11 @@ def _converse(
         duration=-(-end // 10),
         without_turns=plan.without_turns[chunk],
     )
+
+
+def _release(start: np.ndarray) -> np.ndarray:
+    starts = [(np.datetime64(day, "s") - START).astype(int) for _, day in ASR_RELEASES]
+    return np.searchsorted(starts, start, side="right") - 1
 
 
 def _user_turns(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 
 import duckdb
 import pandas as pd
 import psycopg2
+import pyarrow as pa
 from psycopg2.extras import execute_values
 
 from voice_ai_analytics.dbt_project import DbtProject
@@ -55,6 +57,47 @@ class Transaction:
             schema,
         )
         return {name for (name,) in rows}
+
+    def stream(self, query: str, size: int) -> Iterator[pa.RecordBatch]:
+        """Run a query and give its rows in batches, without holding more than one of them.
+
+        Parameters
+        ----------
+        query : str
+            SQL without values.
+        size : int
+            Most rows of a batch.
+
+        Yields
+        ------
+        pyarrow.RecordBatch
+        """
+        if isinstance(self.cursor, duckdb.DuckDBPyConnection):
+            yield from self.cursor.sql(query).to_arrow_reader(size)
+            return
+        # Only a named cursor leaves the rows at the server.
+        with self.cursor.connection.cursor("voice_ai_stream") as cursor:
+            cursor.execute(query)
+            while rows := cursor.fetchmany(size):
+                names = [column.name for column in cursor.description]
+                columns = zip(*rows, strict=True)
+                yield pa.RecordBatch.from_pydict(dict(zip(names, columns, strict=True)))
+
+    def load(self, relation: str, file: Path) -> None:
+        """Append a file's rows, in the order of the relation's columns.
+
+        Parameters
+        ----------
+        relation : str
+            A table.
+        file : Path
+            Parquet for DuckDB; CSV without a header for PostgreSQL.
+        """
+        if isinstance(self.cursor, duckdb.DuckDBPyConnection):
+            self.run(f"insert into {relation} from read_parquet(?)", str(file))
+            return
+        with file.open("rb") as stream:
+            self.cursor.copy_expert(f"copy {relation} from stdin (format csv)", stream)
 
     def insert(self, relation: str, row: dict) -> None:
         """Insert one row, given by column."""
@@ -167,13 +210,17 @@ class Warehouse:
                 columns = [column.name for column in cursor.description]
                 return pd.DataFrame(cursor.fetchall(), columns=columns)
 
-    def write_tables(self, tables: dict[str, pd.DataFrame]) -> list[str]:
+    def write_tables(
+        self, tables: dict[str, pd.DataFrame], transaction: Transaction | None = None
+    ) -> list[str]:
         """Replace tables beside the certified fact, all of them or none.
 
         Parameters
         ----------
         tables : dict of str to pandas.DataFrame
             Frames by table name; column names are the tables'.
+        transaction : Transaction, optional
+            The one to write in; its own where not given.
 
         Returns
         -------
@@ -182,8 +229,8 @@ class Warehouse:
         """
         schema = self.relation("fact_voice_ai_sessions").rsplit(".", 1)[0]
         written = []
-        with self.connect() as connection:
-            run = connection.cursor() if self.engine == "postgres" else connection
+        with nullcontext(transaction) if transaction else self.transaction() as transaction:
+            run = transaction.cursor
             for name, frame in tables.items():
                 table = f'{schema}."{name}"'
                 declared = ", ".join(

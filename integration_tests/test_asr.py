@@ -1,0 +1,160 @@
+"""From reference transcripts to the metric: evaluate-asr, then dbt build, on both engines.
+
+Sessions and turns are those of the project metrics; errors are counted by eye.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+from conftest import ENGINES
+from consumer import Consumer
+
+COLUMNS = (
+    "turn_id", "platform", "reference_text", "hypothesis_text", "asr_model", "language"
+)  # fmt: skip
+REFERENCES = [
+    # One word of five is another; all three words are missing.
+    ("t01", "alpha", "please pay my bill today", "please pay my mill today", "asr-1", "en"),
+    ("t03", "alpha", "on friday morning", "", "asr-1", ""),
+    # None of three; one too many and one missing of four.
+    ("t20", "beta", "hola que tal", "hola que tal", "asr-2", ""),
+    ("t22", "beta", "quiero pagar ahora mismo", "quiero pagar la ahora", "asr-2", "es"),
+    # Nothing was said; and a turn that no certified session has.
+    ("t05", "alpha", "", "uh", "asr-1", "en"),
+    ("t99", "alpha", "yes please", "yes pleas", "asr-1", "en"),
+]
+SECRETS = ("please pay", "friday", "quiero", "mill today")
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def project(request, consumer) -> Consumer:
+    """Build the package over sessions, turns and references that nobody has evaluated yet."""
+    made = consumer("metrics", request.param)
+    seeds = made.directory / "seeds"
+    (seeds / "asr_word_errors.csv").unlink()
+    write(seeds / "asr_references.csv", REFERENCES)
+    made.dbt("seed")
+    made.dbt("build")
+    return made
+
+
+@pytest.fixture(scope="module")
+def result(project) -> dict:
+    """Evaluate the references of the warehouse and certify the outcome."""
+    assert project.rows("select count(*) from main_voice_ai.fact_voice_ai_asr_evaluations")[0] == (
+        0,
+    )
+    project.command("voice-ai", "evaluate-asr", "--json", "result.json")
+    project.dbt("build")
+    return json.loads((project.directory / "result.json").read_text(encoding="utf-8"))
+
+
+def write(path, rows) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([COLUMNS, *rows])
+
+
+def word_errors(project: Consumer) -> list[tuple]:
+    return project.rows(
+        "select turn_id, substitutions + deletions + insertions, reference_words, normalizer"
+        " from main_raw.asr_word_errors order by turn_id"
+    )
+
+
+COUNTED = [("t01", 1, 5), ("t03", 3, 3), ("t20", 0, 3), ("t22", 2, 4), ("t99", 1, 2)]
+
+
+def test_word_errors_are_those_counted_by_eye(project, result) -> None:
+    assert word_errors(project) == [(*row, "none") for row in COUNTED]
+    overall = result["overall"]
+    assert (overall["errors"], overall["reference_words"], overall["turns"]) == (7, 17, 5)
+    assert overall["word_error_rate"] == pytest.approx(7 / 17)
+    assert result["empty_references"] == {"turns": 1, "insertions": 1}
+    assert any("1 turns belong to no certified session" in note for note in result["notes"])
+
+
+def test_metric_is_errors_over_words_of_certified_turns(project, result) -> None:
+    (row,) = project.mf("--metrics", "voice_ai_word_error_rate,voice_ai_reference_words")
+    assert float(row["voice_ai_word_error_rate"]) == pytest.approx(6 / 15)
+    assert float(row["voice_ai_reference_words"]) == 15
+    rows = project.mf(
+        "--metrics", "voice_ai_word_error_rate", "--group-by", "voice_ai_session__language"
+    )
+    by_language = {
+        row["voice_ai_session__language"]: float(row["voice_ai_word_error_rate"]) for row in rows
+    }
+    assert by_language == pytest.approx({"en": 4 / 8, "es": 2 / 7})
+
+
+def test_a_language_that_a_reference_lacks_is_its_sessions(project, result) -> None:
+    rows = project.rows("select turn_id, language from main_raw.asr_word_errors order by turn_id")
+    assert dict(rows) == {"t01": "en", "t03": "en", "t20": "es", "t22": "es", "t99": "en"}
+
+
+def test_small_cohorts_are_suppressed(project, result) -> None:
+    # Two users in all, and voice_ai_min_cohort_size is 5.
+    for group in result["groups"]:
+        assert group["suppressed"]
+        assert group["word_error_rate"] is group["turns"] is group["ci_low"] is None
+    shown = project.rows(
+        "select count(word_error_rate), count(turns) from main_voice_ai.voice_ai_asr_error_rates"
+        " where grouped_by <> 'overall'"
+    )
+    assert shown == [(0, 0)]
+
+
+def test_no_transcript_leaves_staging(project, result) -> None:
+    texts = project.rows(
+        "select table_schema, table_name, column_name from information_schema.columns"
+        " where table_name like '%asr%' and table_schema in ('main_raw', 'main_voice_ai')"
+        " and data_type in ('text', 'VARCHAR', 'character varying')"
+        " and table_name <> 'asr_references'"
+    )
+    assert texts
+    for schema, table, column in texts:
+        values = project.rows(f'select distinct "{column}" from "{schema}"."{table}"')
+        assert not [v for (v,) in values if v and any(secret in v for secret in SECRETS)]
+    assert not any(secret in json.dumps(result) for secret in SECRETS)
+
+
+def test_a_file_takes_the_place_of_what_was_there(project, result) -> None:
+    write(project.directory / "new.csv", [("t20", "beta", "a b c", "a b", "asr-3", "es")])
+    project.command("voice-ai", "evaluate-asr", "--input", "new.csv", "--normalizer", "basic")
+    assert word_errors(project) == [("t20", 1, 3, "basic")]
+    project.command("voice-ai", "evaluate-asr")
+    assert word_errors(project) == [(*row, "none") for row in COUNTED]
+
+
+def test_what_cannot_be_written_whole_is_not_written(project, result) -> None:
+    """Somebody's view has the name of a result: the word errors stay what they were, too."""
+    project.rows("drop table main_voice_ai.voice_ai_asr_reliability")
+    project.rows("create view main_voice_ai.voice_ai_asr_reliability as select 1 as one")
+    write(project.directory / "new.csv", [("t20", "beta", "a b c", "a b", "asr-3", "es")])
+    failed = project.command("voice-ai", "evaluate-asr", "--input", "new.csv", check=False)
+    project.rows("drop view main_voice_ai.voice_ai_asr_reliability")
+    assert failed.returncode == 2
+    assert "Traceback" not in failed.stderr
+    assert word_errors(project) == [(*row, "none") for row in COUNTED]
+
+
+def test_a_table_of_somebody_else_is_left_alone(project, result) -> None:
+    project.rows("alter table main_raw.asr_word_errors rename to ours")
+    project.rows("create table main_raw.asr_word_errors as select 1 as theirs")
+    refused = project.command("voice-ai", "evaluate-asr", check=False)
+    kept = project.rows("select theirs from main_raw.asr_word_errors")
+    project.rows("drop table main_raw.asr_word_errors")
+    project.rows("alter table main_raw.ours rename to asr_word_errors")
+    assert refused.returncode == 2
+    assert "was not made by voice-ai evaluate-asr" in refused.stderr
+    assert kept == [(1,)]
+
+
+def test_no_reference_is_one_sentence_and_changes_nothing(project, result) -> None:
+    write(project.directory / "none.csv", [])
+    told = project.command("voice-ai", "evaluate-asr", "--input", "none.csv", check=False)
+    assert told.returncode == 3
+    assert "There is no reference to compare with; nothing was estimated." in told.stdout
+    assert word_errors(project) == [(*row, "none") for row in COUNTED]

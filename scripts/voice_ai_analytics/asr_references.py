@@ -1,0 +1,191 @@
+"""Reading a file of reference transcripts, batch by batch; a bad line is named."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from voice_ai_analytics.errors import UserError
+
+REQUIRED = ("turn_id", "platform", "reference_text", "hypothesis_text")
+# The last two are not in the contract of asr_references: in a file they stand in for the warehouse.
+COLUMNS = (*REQUIRED, "asr_model", "language", "session_id", "asr_confidence")
+BATCH = 20_000
+SCHEMA = pa.schema([(name, pa.string()) for name in COLUMNS])
+
+
+def read_file(path: Path) -> Iterator[pa.RecordBatch]:
+    """Read a file of references.
+
+    Parameters
+    ----------
+    path : Path
+        CSV, JSON Lines or Parquet, by its name's ending, with the columns `REQUIRED`; the other
+        `COLUMNS` may be absent, and further columns are not read.
+
+    Yields
+    ------
+    pyarrow.RecordBatch
+        `COLUMNS` as text; a blank value of any but the texts is null.
+
+    Raises
+    ------
+    UserError
+        Where the file cannot be read; a line that is not what it should be is named.
+    """
+    readers = {".csv": _read_csv, ".jsonl": _read_json_lines, ".ndjson": _read_json_lines}
+    readers[".parquet"] = _read_parquet
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise UserError(f"{path}: unknown file type; give a file that ends in {', '.join(readers)}")
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; name one with reference transcripts")
+    return reader(path)
+
+
+def _missing(path: Path, names) -> None:
+    if missing := [name for name in REQUIRED if name not in names]:
+        raise UserError(
+            f"{path}: no column {', '.join(missing)}; expected {', '.join(REQUIRED)}, and where"
+            f" known {', '.join(COLUMNS[len(REQUIRED) :])}"
+        )
+
+
+def _batches(rows: Iterator[tuple]) -> Iterator[pa.RecordBatch]:
+    batch: list[tuple] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == BATCH:
+            yield _batch(batch)
+            batch = []
+    if batch:
+        yield _batch(batch)
+
+
+def _batch(rows: list[tuple]) -> pa.RecordBatch:
+    return tidy(dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)))
+
+
+def tidy(columns: dict[str, Iterable]) -> pa.RecordBatch:
+    """Make a batch of `COLUMNS`, in which a blank value of any but the texts is null.
+
+    Parameters
+    ----------
+    columns : dict of str to iterable of str
+        By name; an absent one is null.
+
+    Returns
+    -------
+    pyarrow.RecordBatch
+    """
+    length = len(columns["turn_id"])
+    absent = pa.nulls(length, pa.string())
+    given = {name: pa.array(columns.get(name, absent)).cast(pa.string()) for name in COLUMNS}
+    for name in set(COLUMNS) - {"reference_text", "hypothesis_text"}:
+        trimmed = pc.utf8_trim_whitespace(given[name])
+        given[name] = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
+    return pa.RecordBatch.from_pydict(given, SCHEMA)
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        with path.open("rb") as stream:
+            for number, line in enumerate(stream, start=1):
+                try:
+                    yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+                except UnicodeDecodeError as error:
+                    raise UserError(
+                        f"{path}: line {number} is not UTF-8; save the file as UTF-8"
+                    ) from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _read_csv(path: Path) -> Iterator[pa.RecordBatch]:
+    reader = csv.reader(_lines(path), strict=True)
+
+    def rows() -> Iterator[tuple]:
+        header: list[str] | None = None
+        while True:
+            begin = reader.line_num + 1
+            try:
+                record = next(reader)
+            except StopIteration:
+                break
+            except csv.Error as error:
+                raise UserError(
+                    f"{path}: the record that begins in line {begin} is no CSV ({error});"
+                    " mend or remove it"
+                ) from error
+            if not record:
+                continue
+            if header is None:
+                header = [name.strip().lower() for name in record]
+                _missing(path, header)
+                places = [header.index(name) if name in header else None for name in COLUMNS]
+                continue
+            if len(record) != len(header):
+                raise UserError(
+                    f"{path}: line {begin} has {len(record)} fields, the header {len(header)};"
+                    " mend or remove it"
+                )
+            yield tuple(None if place is None else record[place] for place in places)
+        if header is None:
+            _missing(path, ())
+
+    return _batches(rows())
+
+
+def _read_json_lines(path: Path) -> Iterator[pa.RecordBatch]:
+    def rows() -> Iterator[tuple]:
+        for number, line in enumerate(_lines(path), start=1):
+            if not line.strip():
+                continue
+            try:
+                record = json.loads(line)
+            except ValueError as error:
+                raise UserError(
+                    f"{path}: line {number} is no JSON ({error}); mend or remove it"
+                ) from error
+            if not isinstance(record, dict):
+                raise UserError(
+                    f"{path}: line {number} is no JSON object; give one object a line with"
+                    f" {', '.join(REQUIRED)}"
+                )
+            # An absent hypothesis would count as all deletions, so it has to be said.
+            if missing := [name for name in REQUIRED if name not in record]:
+                raise UserError(
+                    f"{path}: line {number} has no {', '.join(missing)}; give null for a text"
+                    " that is empty"
+                )
+            values = tuple(record.get(name) for name in COLUMNS)
+            if any(isinstance(value, dict | list) for value in values):
+                raise UserError(
+                    f"{path}: line {number} holds an object or a list in place of a text;"
+                    " mend or remove it"
+                )
+            texts = (value if value is None else str(value) for value in values)
+            if "\\u" in line:
+                # Half of a surrogate pair is no character, and nothing could write it.
+                texts = (text and text.encode("utf-8", "replace").decode() for text in texts)
+            yield tuple(texts)
+
+    return _batches(rows())
+
+
+def _read_parquet(path: Path) -> Iterator[pa.RecordBatch]:
+    try:
+        with pq.ParquetFile(path) as file:
+            names = [name for name in COLUMNS if name in file.schema_arrow.names]
+            _missing(path, names)
+            for batch in file.iter_batches(BATCH, columns=names):
+                yield tidy({name: batch.column(name) for name in names})
+    except (pa.ArrowException, OSError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path}: cannot be read as Parquet ({reason}); write it again") from error
