@@ -4,9 +4,10 @@
 {% macro typed_input(relation, table, extra_text_columns=[]) -%}
     {%- set contract = voice_ai_analytics.input_contract(table) -%}
     {%- set columns = voice_ai_analytics.input_columns(relation, contract.required) -%}
-    {%- set parsed = [] -%}
+    {%- set parsed, typed = [], [] -%}
     {%- for name, type in contract.columns.items() if voice_ai_analytics.may_be_unreadable(type, columns.get(name)) -%}
         {%- do parsed.append(name) -%}
+        {%- if voice_ai_analytics.is_typed(columns[name]) -%} {%- do typed.append(name) -%} {%- endif -%}
     {%- endfor -%}
     select
         {%- for name in contract.columns.keys() | list + extra_text_columns %}
@@ -38,22 +39,28 @@
         {%- endif %} as {{ 'unreadable_reasons' if reasons else 'unreadable_values' }}{{ "," if reasons }}
         {%- endfor %}
     from (
-        select
-            {%- for name, type in contract.columns.items() %}
-            {{ voice_ai_analytics['read_' ~ type](columns, name) }} as {{ name }},
+        {%- set as_it_is, read = [], [] %}
+        {%- for name, type in contract.columns.items() %}
+            {%- set is_as_it_is = name in columns and voice_ai_analytics.is_read_as_it_is(columns, name) %}
+            {%- do (as_it_is if is_as_it_is else read).append(
+                voice_ai_analytics['read_' ~ type](columns, name) ~ ' as ' ~ name
+            ) %}
             {%- if type == 'timestamp' %}
-            {{ voice_ai_analytics.is_date_only(columns, name) }} as is_{{ name }}_date_only,
+                {%- do read.append(voice_ai_analytics.is_date_only(columns, name) ~ ' as is_' ~ name ~ '_date_only') %}
             {%- endif %}
-            {%- endfor %}
-            {%- for name in extra_text_columns %}
-            {{ voice_ai_analytics.read_text(columns, name) }} as {{ name }},
-            {%- endfor %}
-            {%- for name in parsed %}
-            {{ name if voice_ai_analytics.is_typed(columns[name]) else voice_ai_analytics.read_text(columns, name) }}
-                as {{ name }}_given,
-            {%- endfor %}
-            1 as one
-        from {{ relation }}
+        {%- endfor %}
+        {%- for name in extra_text_columns %}
+            {%- do read.append(voice_ai_analytics.read_text(columns, name) ~ ' as ' ~ name) %}
+        {%- endfor %}
+        {%- set texts = parsed | reject('in', typed) | list %}
+        {%- for name in parsed %}
+            {%- do read.append(
+                (name if name in typed else voice_ai_analytics.read_text(columns, name)) ~ ' as ' ~ name ~ '_given'
+            ) %}
+        {%- endfor %}
+        {%- set given = columns.keys() | select('in', contract.columns.keys() | list + extra_text_columns) | list %}
+        {{ voice_ai_analytics.read_once(relation, given, read, as_it_is) if texts
+           else 'select ' ~ (read + as_it_is) | join(', ') ~ ' from ' ~ relation }}
     ) as given
 {%- endmacro %}
 
