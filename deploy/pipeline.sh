@@ -3,5 +3,9 @@
 set -eu
 voice-ai load --raw "$1"
 dbt build
+if [ -f "$1/asr_references.csv" ]; then
+  voice-ai evaluate-asr --input "$1/asr_references.csv" --normalizer basic
+  dbt build --select fact_voice_ai_asr_evaluations
+fi
 voice-ai export-metrics
 voice-ai create-roles

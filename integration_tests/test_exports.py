@@ -385,6 +385,26 @@ def test_a_manifest_that_does_not_parse_leaves_the_last_tables(project, file) ->
     assert table(project, LOG, "1, 2, 3") == before
 
 
+def test_a_table_is_not_replaced_under_an_export(on_postgres, dbt_project, compiler) -> None:
+    """What dbt does with a table that it builds anew has to wait until the export is done."""
+    fact = f"{CERTIFIED}.fact_voice_ai_sessions"
+    waited = []
+
+    def replace_the_fact(name: str) -> None:
+        if waited:
+            return
+        with closing(on_postgres.postgres()) as connection, connection.cursor() as cursor:
+            cursor.execute("set lock_timeout = '200ms'")
+            cursor.execute(f"create table {CERTIFIED}.new_fact as select * from {fact}")
+            with pytest.raises(psycopg2.errors.LockNotAvailable):
+                cursor.execute(f"alter table {fact} rename to old_fact")
+            waited.append(name)
+
+    export_metrics(dbt_project, compiler, Warehouse(dbt_project), progress=replace_the_fact)
+    assert waited
+    assert table(on_postgres, "completion_by_channel")[0][:2] == ("(all)", False)
+
+
 def all_relations(project: Consumer) -> set[str]:
     """Every table and view of the database but the catalog's."""
     return {

@@ -206,6 +206,40 @@ def test_without_a_key_nothing_is_told(service, path, header) -> None:
     assert "missing, unknown or revoked" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize("body", [b"{", b" " * 1_000_000])
+def test_a_body_is_not_read_before_the_key(service, body) -> None:
+    http = TestClient(create_app(service, api_keys(f"dashboard={KEY}")))
+    assert http.post("/v1/query", content=body).status_code == 401
+
+
+def test_a_long_question_is_refused(service) -> None:
+    http = TestClient(create_app(service, api_keys(f"dashboard={KEY}")))
+    headers = {"Authorization": f"Bearer {KEY}"}
+
+    def a_megabyte_in_parts():
+        for _ in range(1000):
+            yield b" " * 1000
+
+    for content in (b" " * 1_000_000, a_megabyte_in_parts()):
+        answer = http.post("/v1/query", content=content, headers=headers)
+        assert answer.status_code == 413
+        assert "longer than" in answer.json()["detail"]
+
+
+def test_a_fault_tells_nothing_of_what_was_asked(service, monkeypatch, caplog) -> None:
+    def fail(question):
+        raise ValueError("a secret value")
+
+    monkeypatch.setattr(service, "query", fail)
+    http = TestClient(create_app(service, api_keys(f"dashboard={KEY}")))
+    headers = {"Authorization": f"Bearer {KEY}"}
+    with caplog.at_level("INFO", logger="voice_ai.requests"):
+        answer = http.post("/v1/query", json=QUESTIONS[0], headers=headers)
+    assert answer.status_code == 500
+    assert "ValueError" in caplog.text
+    assert "secret" not in answer.text + caplog.text
+
+
 def test_a_key_that_is_taken_out_is_revoked_by_a_restart(service) -> None:
     other = "another key of a notebook"
     for keys, status in ((f"dashboard={KEY},notebook={other}", 200), (f"dashboard={KEY}", 401)):

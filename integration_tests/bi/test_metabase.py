@@ -373,13 +373,12 @@ LABELS = {
     },
 }  # fmt: skip
 MIN_COHORT_SIZE = 5
-# The demo's raw data has no ratings, costs and latencies, and no evaluated ASR.
+# The demo's raw data has no ratings, costs and latencies.
 NOT_IN_THE_DEMO = {
     "voice_ai_csat_top_box_rate",
     "voice_ai_cost_per_completed_session",
     "voice_ai_response_latency_p50_ms",
     "voice_ai_response_latency_p95_ms",
-    "voice_ai_word_error_rate",
 }
 
 

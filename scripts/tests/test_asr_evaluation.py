@@ -19,7 +19,7 @@ from voice_ai_analytics.asr_calibration import BINS, BinSums, calibrate, warning
 from voice_ai_analytics.asr_evaluation import COUNTS, count_errors, evaluate, rate_interval
 from voice_ai_analytics.asr_references import BATCH, COLUMNS, SCHEMA, read_file
 from voice_ai_analytics.asr_report import NOT_YET, asr_plots, asr_sentences
-from voice_ai_analytics.asr_results import compare, spooled, summarise
+from voice_ai_analytics.asr_results import compare, numbers_as_floats, spooled, summarise
 from voice_ai_analytics.errors import UserError
 
 CONTRACT = ("turn_id", "platform", "reference_text", "hypothesis_text", "asr_model", "language")
@@ -394,6 +394,18 @@ def test_report_shows_no_number_of_a_suppressed_group(tables) -> None:
     rates.loc[pair, ["word_error_rate", "ci_low", "ci_high", "errors", "reference_words"]] = None
     (row,) = [row for row in asr_plots(hidden)[0].rows if row[0] == "en · m1"]
     assert row[1:5] == ("suppressed: fewer than 5 users", "–", "–", "–")
+
+
+def test_report_of_few_turns_says_that_calibration_declines(tables) -> None:
+    """As a database gives them back: a column in which nothing is known has no type."""
+    few = {}
+    for name, table in tables.items():
+        untyped = table[table["language"] == "es<b>"].astype(object)
+        few[name] = numbers_as_floats(untyped.where(untyped.notna(), None))
+    calibration = asr_plots(few)[1]
+    assert calibration.svg is None
+    ((_, confidence, *_, told),) = calibration.rows
+    assert (confidence, told) == ("–", "fewer than 200 words or 30 clusters")
 
 
 def test_report_without_an_evaluation_says_so() -> None:

@@ -82,6 +82,8 @@ def test_what_is_allowed_is_written_anew(clause, expected) -> None:
         "voice_ai_session__channel = 'a\0b'",
         "voice_ai_session__channel = '\ud800'",
         "metric_time__week > 1e999",
+        "voice_ai_session__channel = -'a secret'",
+        "metric_time__week > cast('2026-01-01' as timestamp(0))",
         "(" * 200 + "voice_ai_session__has_disability" + ")" * 200,
         "not " * 5000 + "voice_ai_session__has_disability",
         "voice_ai_session__channel = '" + "a" * 20_000 + "'",

@@ -135,10 +135,12 @@ TEXTS = (*NOT_A_NUMBER, "grouped_by", "declined", "evaluated_at")
 
 
 def _table(rows: list[dict], columns: list[str]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=columns)
-    return frame.astype(
-        {name: object if name in TEXTS else float for name in columns if name in frame}
-    )
+    return numbers_as_floats(pd.DataFrame(rows, columns=columns))
+
+
+def numbers_as_floats(table: pd.DataFrame) -> pd.DataFrame:
+    """Give a table of results the types it has when all is known: a column of nulls has none."""
+    return table.astype({name: object if name in TEXTS else float for name in table})
 
 
 class Spool:

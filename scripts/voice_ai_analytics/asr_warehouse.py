@@ -10,7 +10,14 @@ import pandas as pd
 import pyarrow as pa
 
 from voice_ai_analytics.asr_references import BATCH, COLUMNS, tidy
-from voice_ai_analytics.asr_results import RESULTS, WORD_ERRORS, AsrEvaluation, Spool, summarise
+from voice_ai_analytics.asr_results import (
+    RESULTS,
+    WORD_ERRORS,
+    AsrEvaluation,
+    Spool,
+    numbers_as_floats,
+    summarise,
+)
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.warehouse import Transaction, Warehouse, quoted
@@ -135,7 +142,10 @@ def read_results(warehouse: Warehouse) -> dict[str, pd.DataFrame] | None:
     )
     if not set(RESULTS) <= set(found["table_name"]):
         return None
-    return {table: warehouse.query(f'select * from {schema}."{table}"') for table in RESULTS}
+    return {
+        table: numbers_as_floats(warehouse.query(f'select * from {schema}."{table}"'))
+        for table in RESULTS
+    }
 
 
 def _own_table(transaction: Transaction, schema: str, relation: str) -> None:

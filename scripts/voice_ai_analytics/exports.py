@@ -184,6 +184,10 @@ def export_metrics(
             transaction.run("set transaction isolation level repeatable read")
             transaction.run(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
             transaction.run(f"lock table {log_relation(project)} in share row exclusive mode")
+            # dbt puts new tables in the place of old ones. PostgreSQL would find the new one by its
+            # name, and none of its rows in this state of the database.
+            for relation in _read_relations(project):
+                transaction.run(f"lock table {relation} in access share mode")
         build = _certified_build(project, transaction)
         readers = _readers(project, warehouse, transaction)
         written = []
@@ -306,6 +310,18 @@ def _suppressing(
     for name in map(quoted, export.metrics):
         selected.append(f"case when not ({is_small}) then {name} end as {name}")
     return f"select {', '.join(selected)} from (\n{query}\n) as metrics"
+
+
+def _read_relations(project: DbtProject) -> list[str]:
+    """Give all that metric queries can read: tables before the views that are over them."""
+    manifest = project.manifest
+    models = {"model.voice_ai_analytics.voice_ai_builds"}
+    models.update(name for name, node in manifest["nodes"].items() if node.get("time_spine"))
+    for semantic_model in manifest["semantic_models"].values():
+        models.update(semantic_model["depends_on"]["nodes"])
+    nodes = [manifest["nodes"][name] for name in models]
+    nodes.sort(key=lambda node: (node["config"]["materialized"] == "view", node["unique_id"]))
+    return [node["relation_name"] for node in nodes]
 
 
 def _certified_build(project: DbtProject, transaction: Transaction) -> dict:

@@ -13,7 +13,8 @@ from voice_ai_analytics.service import MetricQuery, MetricService, plain
 INSTRUCTIONS = """\
 Certified metrics of conversational-AI sessions. Find metrics with list_metrics, what they can be
 grouped by with list_dimensions, then ask with query_metrics. Do not compute rates from rates: ask
-for the rate grouped as you need it. A null means not known, not zero.
+for the rate grouped as you need it. A null means not known, not zero. Small groups are not
+suppressed: do not single out people.
 """
 
 

@@ -20,8 +20,10 @@ import pyarrow.ipc
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 from pydantic import ValidationError
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.reader import TimedOut, Unavailable
@@ -29,6 +31,7 @@ from voice_ai_analytics.service import MetricQuery, MetricService, plain
 
 KEYS = "VOICE_AI_API_KEYS"
 SHORTEST_KEY = 16
+LARGEST_BODY = 256 * 1024
 DESCRIPTION = """\
 Certified metrics of conversational-AI sessions. Every number is the one `mf query` gives.
 Cohorts are not suppressed here: keys are for analysts, exported tables for everyone else.
@@ -104,26 +107,13 @@ def create_app(service: MetricService, keys: dict[bytes, str]) -> FastAPI:
     """
     app = FastAPI(title="VoiceAI metrics", version="1", description=DESCRIPTION)
 
-    def client(
-        request: Request,
-        given: Annotated[HTTPAuthorizationCredentials | None, Depends(BEARER)],
-    ) -> str:
-        digest = _digest(given.credentials) if given else b""
-        for known, name in keys.items():
-            if hmac.compare_digest(known, digest):
-                request.state.client = name
-                return name
-        raise HTTPException(
-            401,
-            "send `Authorization: Bearer <key>`; this key is missing, unknown or revoked",
-            {"WWW-Authenticate": "Bearer"},
-        )
-
     app.add_exception_handler(UserError, _told)
     app.add_exception_handler(RequestValidationError, _told_of_request)
     app.add_exception_handler(ValidationError, _told_of_request)
+    app.add_middleware(_Guard, keys=keys)
     app.middleware("http")(_logged)
-    v1 = {"dependencies": [Depends(client)]}
+    # Tells the OpenAPI page of the key, which the guard has looked at by then.
+    v1 = {"dependencies": [Depends(BEARER)]}
 
     @app.get("/health", tags=["service"])
     def health() -> JSONResponse:
@@ -194,6 +184,45 @@ def serve(service: MetricService, host: str, port: int) -> None:
     uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
 
 
+class _Guard:
+    """Look at a request's key before anything reads its body, and at the body's size."""
+
+    def __init__(self, app: ASGIApp, keys: dict[bytes, str]) -> None:
+        self.app = app
+        self.keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+            await self.app(scope, receive, send)
+            return
+        client = self._client(Headers(scope=scope).get("authorization", ""))
+        if client is None:
+            told = "send `Authorization: Bearer <key>`; this key is missing, unknown or revoked"
+            refused = JSONResponse({"detail": told}, 401, {"WWW-Authenticate": "Bearer"})
+            await refused(scope, receive, send)
+            return
+        scope.setdefault("state", {})["client"] = client
+        size = 0
+
+        async def receive_little() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > LARGEST_BODY:
+                raise HTTPException(413, f"the question is longer than {LARGEST_BODY:,} bytes")
+            return message
+
+        await self.app(scope, receive_little, send)
+
+    def _client(self, authorization: str) -> str | None:
+        scheme, _, key = authorization.partition(" ")
+        digest = _digest(key.strip()) if scheme.lower() == "bearer" else b""
+        for known, name in self.keys.items():
+            if hmac.compare_digest(known, digest):
+                return name
+        return None
+
+
 def _digest(key: str) -> bytes:
     return hashlib.sha256(key.encode()).digest()
 
@@ -217,11 +246,15 @@ def _told_of_request(
 
 async def _logged(request: Request, call: Callable) -> Response:
     """Log who asked what and how long it took, and no value of a filter or an answer."""
-    start, status = time.perf_counter(), 500
+    start, status, fault = time.perf_counter(), 500, None
     try:
         response = await call(request)
         status = response.status_code
         return response
+    except Exception as error:
+        # The message may hold a value.
+        fault = type(error).__name__
+        return JSONResponse({"detail": "the service failed at this; its log says how"}, 500)
     finally:
         state = request.state
         question = getattr(state, "question", None)
@@ -232,6 +265,7 @@ async def _logged(request: Request, call: Callable) -> Response:
             "metrics": question and question.metrics,
             "group_by": question and question.group_by,
             "status": status,
+            "fault": fault,
             "rows": getattr(state, "rows", None),
             "ms": round(1000 * (time.perf_counter() - start), 1),
         }

@@ -125,13 +125,19 @@ def _value(node: exp.Expression, dimensions: Mapping[str, str]) -> str:
         return _dimension(node.name, dimensions)
     if kind is exp.Literal and node.is_string:
         return _text(node.this)
-    if kind is exp.Literal or (kind is exp.Neg and type(node.this) is exp.Literal):
+    unsigned = node.this if kind is exp.Neg else node
+    if type(unsigned) is exp.Literal and not unsigned.is_string:
         return _number(node)
     if kind is exp.Boolean:
         return "true" if node.this else "false"
     if kind is exp.Null:
         return "null"
-    if kind is exp.Cast and type(node.this) is exp.Literal and node.to.this in INSTANTS:
+    if (
+        kind is exp.Cast
+        and type(node.this) is exp.Literal
+        and node.to.this in INSTANTS
+        and not node.to.expressions
+    ):
         return f"cast({_text(node.this.this)} as {INSTANTS[node.to.this]})"
     raise _not_allowed(node)
 
