@@ -34,6 +34,16 @@ SUPERSET_SETTINGS = {
     "show_totals": (),
     "time_compare": (),
     **dict.fromkeys(("rowTotals", "colTotals", "rowSubTotals", "colSubTotals"), ()),
+    **dict.fromkeys(("compare_lag", "cumulative", "forecastEnabled", "show_total"), ()),
+}
+# What computes in the other tools, wherever in a chart's settings it stands.
+LIGHTDASH_SETTINGS = dict.fromkeys(
+    ("showColumnCalculation", "showRowCalculation", "showSubtotals"), ()
+)
+METABASE_SETTINGS = {
+    "graph.show_trendline": (),
+    # Stacked is how parts of a count are drawn; normalized makes shares of them.
+    "stackable.stack_type": ("stacked",),
 }
 SUPERSET_METRICS = ("metric", "metrics", "metric_2", "secondary_metric", "size", "x", "y")
 SUPERSET_COLUMNS = ("all_columns", "columns", "groupby", "groupbyRows", "groupbyColumns", "x_axis")
@@ -124,9 +134,7 @@ def _in_superset_chart(
         elif part.get("expressionType") == "SQL":
             sql = f"select 1 from {dataset['table_name']} where {part['sqlExpression']}"
             yield from _in_sql(path, sql, catalog)
-    for setting, allowed in SUPERSET_SETTINGS.items():
-        if params.get(setting) and params[setting] not in allowed:
-            yield f"{path}: {setting}: {params[setting]} computes"
+    yield from _computing(path, params, SUPERSET_SETTINGS)
     metrics = {metric["metric_name"] for metric in dataset["metrics"]}
     columns = {column["column_name"] for column in dataset["columns"]}
     for name in _names(params, SUPERSET_METRICS):
@@ -135,6 +143,13 @@ def _in_superset_chart(
     for name in _names(params, SUPERSET_COLUMNS):
         if name not in columns | metrics:
             yield f"{path}: {dataset['table_name']} has no column {name}"
+
+
+def _computing(path: Path, content, settings: Mapping[str, tuple]) -> Iterator[str]:
+    for part in _dicts(content):
+        for setting, allowed in settings.items():
+            if part.get(setting) and part[setting] not in allowed:
+                yield f"{path}: {setting}: {part[setting]} computes"
 
 
 def metabase(folder: Path, catalog: Catalog) -> Dashboards:
@@ -167,6 +182,7 @@ def _metabase_card(path: Path, card: Mapping, catalog: Catalog) -> tuple[set[str
     sql = re.sub(r"\band\s*\{\{(\w+)\}\}(?=\s*$|\s+order\b)", "", sql, flags=re.MULTILINE)
     sql = re.sub(r"\{\{\w+\}\}", "'value'", sql)
     mistakes = list(_in_sql(path, sql, catalog))
+    mistakes += _computing(path, card.get("visualization_settings", {}), METABASE_SETTINGS)
     selected = sqlglot.parse_one(sql, read="postgres").named_selects
     return set(selected) & catalog.metrics, mistakes
 
@@ -180,7 +196,8 @@ def lightdash(folder: Path, catalog: Catalog) -> Dashboards:
         for own in ("additionalMetrics", "customMetrics", "tableCalculations", "customDimensions"):
             if query.get(own):
                 found.mistakes.append(f"{path}: {own}: {query[own]}")
-        if "sql" in chart:
+        found.mistakes += _computing(path, chart, LIGHTDASH_SETTINGS)
+        if any("sql" in part for part in _dicts(chart)):
             found.mistakes.append(f"{path}: a chart of SQL; ask for metrics instead")
         # Without our prefix where the column's name would be too long for PostgreSQL.
         prefix = f"{chart.get('tableName')}_(voice_ai_)?"

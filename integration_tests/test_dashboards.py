@@ -241,6 +241,7 @@ SELECTED = "    voice_ai_completion_rate\n"
         ("superset", "is not null", "> (select avg(1))", "AVG(1) computes"),
         ("superset", "rolling_type: None", "rolling_type: mean", "rolling_type: mean computes"),
         ("superset", "rolling_type: None", "show_totals: true", "show_totals: True computes"),
+        ("superset", "rolling_type: None", "compare_lag: 1", "compare_lag: 1 computes"),
         ("superset", "groupby: [channel]", "groupby: [language]", "no column language"),
         (
             "superset",
@@ -262,6 +263,18 @@ SELECTED = "    voice_ai_completion_rate\n"
             "additionalMetrics: [{",
         ),
         ("lightdash", "slug: completion", "slug: completion\nsql: select 1", "a chart of SQL"),
+        (
+            "lightdash",
+            "slug: completion",
+            "slug: completion\nchartConfig: {config: {showSubtotals: true}}",
+            "showSubtotals: True computes",
+        ),
+        (
+            "metabase",
+            "type: question",
+            "type: question\nvisualization_settings: {stackable.stack_type: normalized}",
+            "normalized computes",
+        ),
         ("metabase", SELECTED, "    avg(voice_ai_completion_rate)\n", "AVG("),
         ("metabase", SELECTED, "    voice_ai_completion_rate * 100 as share\n", "with a metric"),
         ("metabase", SELECTED, "    voice_ai_completion_rate as share\n", "with a metric"),
