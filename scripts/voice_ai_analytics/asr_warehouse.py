@@ -116,6 +116,8 @@ def write_back(
         _own_table(transaction, schema, relation)
         transaction.run(f"delete from {relation}")
         transaction.load(relation, file)
+        # Until somebody counts them, PostgreSQL plans for a handful of rows.
+        transaction.run(f"analyze {relation}")
         spool.append("turns", transaction.stream(_turns_query(project, relation), BATCH))
         result = summarise(spool, normalizer, excluded, project.min_cohort_size, seed)
         warehouse.write_tables(result.tables(), transaction)
