@@ -1,5 +1,12 @@
 -- One row a turn of $ids that belongs to a certified session: that session, and how sure the recogniser was.
 -- Of several versions the one that the facts count: the latest good one.
+-- Materialised, because an engine that guesses how few rows are good would compare each of them with every session.
+with evaluated as materialized (
+    select *
+    from $turns
+    where (platform, turn_id) in (select platform, turn_id from $ids)
+)
+
 select
     platform,
     turn_id,
@@ -29,9 +36,7 @@ from (
             partition by given.platform, given.turn_id
             order by given.updated_at desc nulls last, given.loaded_at desc nulls last, given.session_id desc
         ) as version_number
-    from $turns as given
-    inner join (select distinct platform, turn_id from $ids) as evaluated
-        on given.platform = evaluated.platform and given.turn_id = evaluated.turn_id
+    from evaluated as given
     inner join $sessions as sessions
         on given.platform = sessions.platform and given.session_id = sessions.session_id
     where given.quarantine_reasons is null
