@@ -39,6 +39,7 @@ docs: install packages
 
 bench: install
 	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/serve.py
 	$(BIN)/python benchmarks/abandonment_calibration.py
 	$(BIN)/python benchmarks/asr_evaluation.py
 
