@@ -137,17 +137,8 @@ def read_results(warehouse: Warehouse) -> dict[str, pd.DataFrame] | None:
     dict of str to pandas.DataFrame, or None
         By table name, as `AsrEvaluation.tables` gives them; None where nobody has evaluated yet.
     """
-    schema = warehouse.relation("fact_voice_ai_sessions").rsplit(".", 1)[0]
-    name = schema.rsplit(".", 1)[-1].strip('"').replace("'", "''")
-    found = warehouse.query(
-        f"select table_name from information_schema.tables where table_schema = '{name}'"
-    )
-    if not set(RESULTS) <= set(found["table_name"]):
-        return None
-    return {
-        table: numbers_as_floats(warehouse.query(f'select * from {schema}."{table}"'))
-        for table in RESULTS
-    }
+    tables = warehouse.read_tables(RESULTS)
+    return tables and {name: numbers_as_floats(table) for name, table in tables.items()}
 
 
 def _own_table(transaction: Transaction, schema: str, relation: str) -> None:

@@ -1,6 +1,7 @@
-"""95 % intervals of proportions and of their differences, from counts."""
+"""95 % intervals of proportions and of their differences, from counts or from clusters."""
 
 import numpy as np
+from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 LEVEL = 0.95
@@ -58,3 +59,50 @@ def newcombe(
         successes_1, trials_1, successes_2, trials_2, method="newcomb", alpha=1 - LEVEL
     )
     return float(low), float(high)
+
+
+def clustered(estimate: float, influence, clusters) -> dict[str, float]:
+    """Interval and p value of an estimate from what each row contributes to its error.
+
+    Parameters
+    ----------
+    estimate : float
+        Such as a difference of two proportions.
+    influence : array_like of float, shape (rows,)
+        Each row's share of the estimate's error, in its unit, summing to about 0. For the
+        difference of two proportions that is (y - p_1) / n_1 in the first sample and
+        -(y - p_2) / n_2 in the second.
+    clusters : array_like of int, shape (rows,)
+        The cluster of each row, from 0 upwards; clusters are independent, their rows need not be.
+
+    Returns
+    -------
+    dict of str to float
+        `std_error`, `ci_low`, `ci_high`, `p_value` (two-sided, of an estimate of 0), `clusters`
+        (how many contribute) and `effective_clusters`; NaN where fewer than two contribute or none
+        varies.
+
+    Notes
+    -----
+    The linearised variance with the factor G / (G - 1): Liang and Zeger (1986). The reference is
+    Student's t with the effective number of clusters less one, for which Kish's formula takes the
+    sums of squared influences; it is what Satterthwaite gives if these are known.
+    """
+    influence, clusters = np.asarray(influence, dtype=float), np.asarray(clusters)
+    rows = np.bincount(clusters, influence != 0)
+    sums = np.bincount(clusters, influence)[rows > 0]
+    variances = np.bincount(clusters, influence**2)[rows > 0]
+    unknown = dict.fromkeys(("std_error", "ci_low", "ci_high", "p_value"), np.nan)
+    counts = {"clusters": len(sums), "effective_clusters": float(len(sums))}
+    if len(sums) < 2 or not (sums != 0).any():
+        return unknown | counts
+    counts["effective_clusters"] = variances.sum() ** 2 / (variances**2).sum()
+    error = np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum())
+    reference = stats.t(max(counts["effective_clusters"] - 1, 1))
+    margin = reference.ppf((1 + LEVEL) / 2) * error
+    return {
+        "std_error": error,
+        "ci_low": estimate - margin,
+        "ci_high": estimate + margin,
+        "p_value": 2 * reference.sf(abs(estimate) / error),
+    } | counts

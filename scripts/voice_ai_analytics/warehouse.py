@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
@@ -209,6 +209,28 @@ class Warehouse:
                 cursor.execute(statement, parameters or None)
                 columns = [column.name for column in cursor.description]
                 return pd.DataFrame(cursor.fetchall(), columns=columns)
+
+    def read_tables(self, names: Sequence[str]) -> dict[str, pd.DataFrame] | None:
+        """Read tables beside the certified fact, as `write_tables` left them.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Names of tables that belong together.
+
+        Returns
+        -------
+        dict of str to pandas.DataFrame, or None
+            By name; None where one of them is not there.
+        """
+        schema = self.relation("fact_voice_ai_sessions").rsplit(".", 1)[0]
+        name = schema.rsplit(".", 1)[-1].strip('"').replace("'", "''")
+        found = self.query(
+            f"select table_name from information_schema.tables where table_schema = '{name}'"
+        )
+        if not set(names) <= set(found["table_name"]):
+            return None
+        return {table: self.query(f'select * from {schema}."{table}"') for table in names}
 
     def write_tables(
         self, tables: dict[str, pd.DataFrame], transaction: Transaction | None = None
