@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from voice_ai_analytics import asr_evaluation
 from voice_ai_analytics.asr_calibration import BINS, BinSums, calibrate, warning
 from voice_ai_analytics.asr_evaluation import COUNTS, count_errors, evaluate, rate_interval
 from voice_ai_analytics.asr_references import BATCH, COLUMNS, SCHEMA, read_file
@@ -178,6 +179,16 @@ def test_workers_give_what_one_process_gives() -> None:
     batches = [batch(("a b", "a c"), ("x", "x")), batch(("d", "")), batch(("e f g", "f g h"))]
     together = [row for part in evaluate(batches, "basic") for row in part.to_pylist()]
     assert together == [row for part in batches for row in count_errors(part, "basic").to_pylist()]
+
+
+def end_the_process(*_) -> None:
+    os._exit(1)
+
+
+def test_a_process_ended_from_outside_is_one_sentence(monkeypatch) -> None:
+    monkeypatch.setattr(asr_evaluation, "count_errors", end_the_process)
+    with pytest.raises(UserError, match="nothing was written"):
+        list(evaluate([batch(("a", "b")), batch(("a", "b"))], "none"))
 
 
 # --- intervals ---
@@ -436,6 +447,14 @@ def test_three_file_types_are_one(tmp_path) -> None:
             excluded = compare(spool, read_file(tmp_path / f"a.{ending}"), "none")
             evaluated.append(summarise(spool, "none", excluded).to_json())
     assert evaluated[0] == evaluated[1] == evaluated[2]
+
+
+def test_one_language_is_one_group_however_it_is_written(tmp_path) -> None:
+    rows = [("t1", "p", "a b", "a c", "m", "en-us"), ("t2", "p", "a b", "a b", "m", "EN_US")]
+    rows.append(("t3", "p", "a b", "a b", "m", "zh-hant-tw"))
+    groups = result(tmp_path, *rows).to_json()["groups"]
+    found = {one["language"]: one["turns"] for one in groups if one["by"] == ["language"]}
+    assert found == {"en-US": 2, "zh-Hant-TW": 1}
 
 
 def test_half_a_surrogate_pair_is_read(tmp_path) -> None:

@@ -9,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import cache, lru_cache
 from itertools import chain, islice
 from multiprocessing import get_context
@@ -18,6 +19,8 @@ import numpy as np
 import pyarrow as pa
 import regex
 from scipy import stats
+
+from voice_ai_analytics.errors import UserError
 
 NORMALIZERS = ("none", "basic", "whisper")
 # Written without spaces: Chinese and the languages it spans, Japanese, Thai, Lao, Khmer, Burmese.
@@ -149,6 +152,11 @@ def evaluate(batches: Iterable[pa.RecordBatch], normalizer: str) -> Iterator[pa.
     ------
     pyarrow.RecordBatch
         From `count_errors`, in order.
+
+    Raises
+    ------
+    UserError
+        Where a worker is ended from outside, as a machine without memory does.
     """
     batches = iter(batches)
     first = list(islice(batches, 2))
@@ -159,12 +167,18 @@ def evaluate(batches: Iterable[pa.RecordBatch], normalizer: str) -> Iterator[pa.
     # A forked worker would inherit the threads of database and Arrow half alive.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         waiting = deque()
-        for batch in chain(first, batches):
-            waiting.append(pool.submit(count_errors, batch, normalizer))
-            if len(waiting) > 2 * workers:
+        try:
+            for batch in chain(first, batches):
+                waiting.append(pool.submit(count_errors, batch, normalizer))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+        except BrokenProcessPool as error:
+            raise UserError(
+                "a process that compares transcripts was ended from outside, most likely because"
+                " memory ran out; nothing was written: free memory and run it again"
+            ) from error
 
 
 def rate_interval(

@@ -73,7 +73,7 @@ def _batch(rows: list[tuple]) -> pa.RecordBatch:
 
 
 def tidy(columns: dict[str, Iterable]) -> pa.RecordBatch:
-    """Make a batch of `COLUMNS`, in which a blank value of any but the texts is null.
+    """Make a batch of `COLUMNS`: any blank but a text is null, languages are written alike.
 
     Parameters
     ----------
@@ -90,7 +90,17 @@ def tidy(columns: dict[str, Iterable]) -> pa.RecordBatch:
     for name in set(COLUMNS) - {"reference_text", "hypothesis_text"}:
         trimmed = pc.utf8_trim_whitespace(given[name])
         given[name] = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
+    languages = given["language"].dictionary_encode()
+    tags = pa.array([_language_tag(tag) for tag in languages.dictionary.to_pylist()], pa.string())
+    given["language"] = pa.DictionaryArray.from_arrays(languages.indices, tags).cast(pa.string())
     return pa.RecordBatch.from_pydict(given, SCHEMA)
+
+
+def _language_tag(tag: str) -> str:
+    """Write a tag in the letter case BCP 47 recommends, as the dbt macro of this name does."""
+    first, *rest = tag.replace("_", "-").split("-")
+    cased = {2: str.upper, 4: str.title}
+    return "-".join([first.lower(), *(cased.get(len(part), str.lower)(part) for part in rest)])
 
 
 def _lines(path: Path) -> Iterator[str]:
