@@ -6,16 +6,13 @@ from collections.abc import Iterator
 from importlib.resources import files
 from string import Template
 
-import pandas as pd
 import pyarrow as pa
 
 from voice_ai_analytics.asr_references import BATCH, COLUMNS, tidy
 from voice_ai_analytics.asr_results import (
-    RESULTS,
     WORD_ERRORS,
     AsrEvaluation,
     Spool,
-    numbers_as_floats,
     summarise,
 )
 from voice_ai_analytics.dbt_project import DbtProject
@@ -122,23 +119,6 @@ def write_back(
         result = summarise(spool, normalizer, excluded, project.min_cohort_size, seed)
         warehouse.write_tables(result.tables(), transaction)
     return result
-
-
-def read_results(warehouse: Warehouse) -> dict[str, pd.DataFrame] | None:
-    """Read the tables of the last evaluation.
-
-    Parameters
-    ----------
-    warehouse : Warehouse
-        Of a built project.
-
-    Returns
-    -------
-    dict of str to pandas.DataFrame, or None
-        By table name, as `AsrEvaluation.tables` gives them; None where nobody has evaluated yet.
-    """
-    tables = warehouse.read_tables(RESULTS)
-    return tables and {name: numbers_as_floats(table) for name, table in tables.items()}
 
 
 def _own_table(transaction: Transaction, schema: str, relation: str) -> None:

@@ -10,11 +10,12 @@ from voice_ai_analytics.abandonment import AbandonmentModel, fit_abandonment
 from voice_ai_analytics.abandonment_features import feature_query
 from voice_ai_analytics.asr_references import read_file
 from voice_ai_analytics.asr_results import AsrEvaluation, compare, spooled, summarise
-from voice_ai_analytics.asr_warehouse import read_results, read_warehouse, write_back
+from voice_ai_analytics.asr_warehouse import read_warehouse, write_back
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.files import write_whole
 from voice_ai_analytics.metrics import MetricClient
 from voice_ai_analytics.report import render
+from voice_ai_analytics.report_analyses import read_analyses
 from voice_ai_analytics.report_data import gather
 from voice_ai_analytics.warehouse import Warehouse
 
@@ -120,4 +121,4 @@ def write_project_report(
         model_json=model_json,
         min_cohort_size=project.min_cohort_size,
     )
-    write_whole(output, render(replace(data, asr=read_results(warehouse))))
+    write_whole(output, render(replace(data, analyses=read_analyses(warehouse))))

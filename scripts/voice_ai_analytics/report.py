@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from voice_ai_analytics.asr_report import asr_plots, asr_sentences
 from voice_ai_analytics.intervals import newcombe, wilson
+from voice_ai_analytics.report_analyses import ANALYSES
 from voice_ai_analytics.report_data import (
     ABANDONMENT,
     ACTIVE_USERS,
@@ -94,7 +94,8 @@ def render(data: ReportData) -> str:
     with matplotlib.rc_context(STYLE), warnings.catch_warnings():
         # The browser has glyphs and scripts that matplotlib's own font lacks.
         warnings.filterwarnings("ignore", "(Glyph|Matplotlib currently does not support)")
-        plots = _plots(data) + asr_plots(data.asr)
+        plots = _plots(data)
+        drawn = {one.name: one.plots(data.analyses.get(one.name)) for one in ANALYSES}
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -108,7 +109,9 @@ def render(data: ReportData) -> str:
     return environment.get_template("report_template.html").render(
         data=data,
         plots={plot.name: plot for plot in plots},
-        asr_sentences=asr_sentences(data.asr),
+        analyses=[
+            (one, one.sentences(data.analyses.get(one.name)), drawn[one.name]) for one in ANALYSES
+        ],
         completed=tiles[COMPLETION.metric],
         abandoned=tiles[ABANDONMENT.metric],
         contained=CONTAINMENT.label,

@@ -5,7 +5,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -171,8 +171,8 @@ class ReportData:
         None where dbt left no results.
     min_cohort_size : int
         Fewest users of a cohort that is shown.
-    asr : dict of str to pandas.DataFrame, or None
-        The tables of `voice-ai evaluate-asr`, by name.
+    analyses : dict of str to dict of str to pandas.DataFrame
+        What `read_analyses` gives.
     """
 
     notice: str
@@ -191,7 +191,7 @@ class ReportData:
     model: dict | None
     tests: TestResults | None
     min_cohort_size: int
-    asr: dict[str, pd.DataFrame] | None = None
+    analyses: dict[str, dict[str, pd.DataFrame]] = field(default_factory=dict)
 
 
 def gather(

@@ -1,0 +1,75 @@
+"""The report's sections on what `voice-ai` estimated, from the tables that its commands left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from voice_ai_analytics.asr_report import asr_plots, asr_sentences
+from voice_ai_analytics.asr_results import RESULTS as ASR_TABLES
+from voice_ai_analytics.asr_results import numbers_as_floats
+from voice_ai_analytics.report_figures import Plot
+from voice_ai_analytics.warehouse import Warehouse
+
+Tables = dict[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One section of the report.
+
+    Parameters
+    ----------
+    name : str
+        Its anchor in the page.
+    label : str
+        What the navigation calls it.
+    heading : str
+        The question that it answers.
+    tables : sequence of str
+        What its command writes beside the fact.
+    plots, sentences : callable
+        What these tables show and say; they take None where nobody has run the command.
+    """
+
+    name: str
+    label: str
+    heading: str
+    tables: Sequence[str]
+    plots: Callable[[Tables | None], list[Plot]]
+    sentences: Callable[[Tables | None], list[str]]
+
+
+ANALYSES = (
+    Analysis(
+        "recognition-quality",
+        "Recognition",
+        "Recognition: is what was said what was heard?",
+        ASR_TABLES,
+        asr_plots,
+        asr_sentences,
+    ),
+)
+
+
+def read_analyses(warehouse: Warehouse) -> dict[str, Tables]:
+    """Read what the commands left.
+
+    Parameters
+    ----------
+    warehouse : Warehouse
+        Of a built project.
+
+    Returns
+    -------
+    dict of str to dict of str to pandas.DataFrame
+        Tables by name, by the name of their analysis; one whose command has not run is absent.
+    """
+    found = {one.name: warehouse.read_tables(one.tables) for one in ANALYSES}
+    return {
+        name: {table: numbers_as_floats(frame) for table, frame in tables.items()}
+        for name, tables in found.items()
+        if tables
+    }
