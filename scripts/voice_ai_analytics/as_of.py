@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 
 import pandas as pd
 import sqlglot
@@ -116,8 +116,9 @@ def check_history(project: DbtProject, warehouse: Warehouse, moment: datetime) -
     if pd.isna(since):
         raise UserError("there is no history yet: no session has been certified")
     if moment < since:
-        begin = f"{pd.Timestamp(since).floor('min') + timedelta(minutes=1):%Y-%m-%d %H:%M}"
-        raise UserError(f"as of {told(moment)}: history begins with the build of {begin} UTC")
+        raise UserError(
+            f"as of {told(moment)}: history begins with the build of {since:%Y-%m-%d %H:%M:%S} UTC"
+        )
 
 
 def as_of_statement(
