@@ -5,7 +5,8 @@
     schema='voice_ai',
     unique_key='session_key',
     strategy='check',
-    check_cols=['outcome', 'outcome_raw', 'transfer_reason', 'csat_score', 'asr_model', 'is_deleted_upstream']
+    check_cols=['outcome', 'outcome_raw', 'transfer_reason', 'csat_score', 'asr_model', 'is_deleted_upstream'],
+    updated_at=voice_ai_analytics.to_utc('current_timestamp')
 ) }}
 
 -- Reads the certified fact, so that only tested outcomes enter history.
@@ -22,7 +23,8 @@ select
     is_deleted_upstream
 from {{ ref('fact_voice_ai_sessions') }}
 {%- set candidate = ref('int_voice_ai__sessions_candidate') %}
-{%- if load_relation(this) %}
+{%- set build = voice_ai_analytics.this_build() %}
+{%- if load_relation(this) and build.is_history_whole %}
 -- Nothing else has changed since the last build.
 where session_key in (select session_key from {{ candidate }})
 {%- endif %}

@@ -6,6 +6,7 @@
     {%- set row = run_query('select * from ' ~ build).rows[0] -%}
     {%- set found = {
         'is_full': row['is_full'],
+        'is_history_whole': row['is_history_whole'],
         'is_session_count_off': row['is_session_count_off'],
         'fact': voice_ai_analytics.as_built('fact_voice_ai_sessions') if row['has_fact'],
         'quarantined_sessions': voice_ai_analytics.as_built('quarantine_voice_ai__sessions'),

@@ -26,6 +26,8 @@ select
     '{{ rules }}' as rules,
     windows.is_full,
     {{ has_fact }} as has_fact,
+    {{ voice_ai_analytics.keeps_history() }} as keeps_history,
+    {{ voice_ai_analytics.is_history_whole() }} as is_history_whole,
     windows.certified_at,
     {%- for table, relation in {'sessions': sessions, 'turns': turns, 'users': users}.items() %}
     windows.{{ table }}_from,

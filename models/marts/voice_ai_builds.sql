@@ -15,6 +15,7 @@
 {%- endif %}
 {%- if var('voice_ai_snapshot', true) %}
 -- depends_on: {{ ref('voice_ai_session_outcomes') }}
+-- depends_on: {{ ref('voice_ai_session_versions') }}
 {%- endif %}
 
 select

@@ -233,6 +233,59 @@ def evaluate_asr(
 
 
 @app.command()
+def query(
+    metrics: Annotated[str, typer.Option(help="Names with commas between; mf list metrics.")],
+    project_dir: ProjectDir = Path("."),
+    profiles_dir: ProfilesDir = None,
+    target: Target = None,
+    group_by: Annotated[
+        str, typer.Option(help="Dimensions with commas between: metric_time__week.")
+    ] = "",
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="voice_ai_session__channel = 'voice'; may be given again."),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option(help="First day of metric_time, such as 2026-03-01, UTC.")
+    ] = None,
+    end: Annotated[str | None, typer.Option(help="Last day of metric_time, UTC.")] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            help="Answer as on the end of this day, or at this instant; UTC where no zone is given."
+        ),
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="The CSV file to write the rows to.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--json", help="The JSON file to write the answer to.")
+    ] = None,
+) -> None:
+    """Query certified metrics, now or as they were known on a day; every group, as mf query.
+
+    History is kept of sessions. Metrics of turns, word errors and changes have no --as-of.
+    """
+    import json
+
+    from voice_ai_analytics.as_of_query import metric_query, render
+    from voice_ai_analytics.dbt_project import DbtProject
+    from voice_ai_analytics.files import write_whole
+    from voice_ai_analytics.pipeline import query_metrics
+
+    question = metric_query(metrics, group_by, where or (), start, end)
+    project = DbtProject(project_dir.resolve(), profiles_dir, target)
+    with console.status("Asking"):
+        answer = query_metrics(project, question, as_of)
+    if csv:
+        write_whole(csv, answer.to_csv())
+    if output:
+        write_whole(output, json.dumps(answer.to_json(), indent=2, ensure_ascii=False) + "\n")
+    if not (csv or output):
+        render(answer, console)
+    for path in filter(None, (csv, output)):
+        console.print(f"{path}: {answer.verdict}", highlight=False, soft_wrap=True)
+
+
+@app.command()
 def report(
     project_dir: ProjectDir = Path("."),
     profiles_dir: ProfilesDir = None,

@@ -8,15 +8,19 @@ from pathlib import Path
 
 from voice_ai_analytics.abandonment import AbandonmentModel, fit_abandonment
 from voice_ai_analytics.abandonment_features import feature_query
+from voice_ai_analytics.as_of import as_of_moment, as_of_statement, check_history
+from voice_ai_analytics.as_of_query import MetricAnswer
 from voice_ai_analytics.asr_references import read_file
 from voice_ai_analytics.asr_results import AsrEvaluation, compare, spooled, summarise
 from voice_ai_analytics.asr_warehouse import read_warehouse, write_back
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.files import write_whole
 from voice_ai_analytics.metrics import MetricClient
+from voice_ai_analytics.reader import Reader
 from voice_ai_analytics.report import render
 from voice_ai_analytics.report_analyses import read_analyses
 from voice_ai_analytics.report_data import gather
+from voice_ai_analytics.service import Limits, MetricQuery, MetricService
 from voice_ai_analytics.warehouse import Warehouse
 
 
@@ -95,6 +99,47 @@ def evaluate_asr(
     if output:
         write_whole(output, json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n")
     return result
+
+
+def query_metrics(
+    project: DbtProject, query: MetricQuery, as_of: str | None = None
+) -> MetricAnswer:
+    """Answer a metric query, now or as it would have been answered on a day.
+
+    Parameters
+    ----------
+    project : DbtProject
+        Built by dbt.
+    query : MetricQuery
+        The question.
+    as_of : str or None
+        As for `as_of_moment`; None for now.
+
+    Returns
+    -------
+    MetricAnswer
+
+    Raises
+    ------
+    UserError
+        As from `MetricService.query`; where nothing is known of the moment, or no history is kept
+        of what the query reads.
+    """
+    moment = as_of_moment(as_of) if as_of else None
+    limits = Limits(rows=1_000_000, seconds=600)
+    statement = MetricService(project, limits).explain(query)
+    if moment:
+        warehouse = Warehouse(project)
+        check_history(project, warehouse, moment)
+        statement = as_of_statement(project, warehouse, statement, moment)
+    reader = Reader(project, limits.seconds, connections=1)
+    try:
+        table = reader.fetch(statement, limits.rows)
+    finally:
+        reader.close()
+    if query.group_by:
+        table = table.sort_by([(name, "ascending") for name in query.group_by])
+    return MetricAnswer(query, table, moment)
 
 
 def write_project_report(

@@ -1,0 +1,66 @@
+{{ config(contract={'enforced': true}, enabled=var('voice_ai_snapshot', true)) }}
+
+{%- set values = ['outcome', 'outcome_raw', 'transfer_reason', 'csat_score', 'asr_model', 'is_deleted_upstream'] %}
+
+with versions as (
+
+    select * from {{ ref('voice_ai_session_outcomes') }}
+
+),
+
+-- A version begins at the moment at which the one that it replaces ends; the first of a session replaces none.
+replaced as (
+
+    select
+        versions.dbt_scd_id as change_key,
+        versions.session_key,
+        versions.platform,
+        versions.session_id,
+        versions.started_at as session_started_at,
+        {%- for value in values %}
+        former.{{ value }} as {{ value }}_before,
+        versions.{{ value }} as {{ value }}_after,
+        {%- endfor %}
+        versions.dbt_valid_from as changed_at
+    from versions
+    inner join versions as former
+        on versions.session_key = former.session_key and versions.dbt_valid_from = former.dbt_valid_to
+
+),
+
+compared as (
+
+    select
+        *,
+        outcome_before <> outcome_after as is_outcome_change,
+        (
+            outcome_raw_before is distinct from outcome_raw_after
+            or transfer_reason_before is distinct from transfer_reason_after
+        ) as is_resolution_change,
+        (csat_score_before is distinct from csat_score_after) as is_score_change,
+        (asr_model_before is distinct from asr_model_after) as is_asr_model_change,
+        is_deleted_upstream_before <> is_deleted_upstream_after as is_deletion_change
+    from replaced
+
+)
+
+select
+    change_key,
+    session_key,
+    platform,
+    session_id,
+    session_started_at,
+    cast(row_number() over (partition by session_key order by changed_at) as integer) as change_number,
+    changed_at,
+    {{ voice_ai_analytics.seconds_between('session_started_at', 'changed_at') }} / 86400 as days_after_start,
+    {%- for value in values %}
+    {{ value }}_before,
+    {{ value }}_after,
+    {%- endfor %}
+    is_outcome_change,
+    is_resolution_change,
+    is_score_change,
+    is_asr_model_change,
+    is_deletion_change
+from compared
+where is_outcome_change or is_resolution_change or is_score_change or is_asr_model_change or is_deletion_change
