@@ -1,6 +1,6 @@
 """Whether compare-asr raises false alarms, and whether its intervals cover the truth.
 
-    python benchmarks/asr_release.py [--repeats 1000] [--json benchmarks/asr_release.json]
+    python benchmarks/asr_release.py [--parts series coverage] [--json benchmarks/asr_release.json]
 
 Deployments are simulated whose truth is known: users differ and come back, languages and channels
 differ, and weeks can have shocks of their own, a trend, or another mix.
@@ -195,8 +195,8 @@ def series(repeats: int) -> list[dict]:
                     "weeks_after": after,
                     "autocorrelation": r,
                     "samples": repeats,
-                    "covered_at_the_release": covered[0] / repeats,
-                    "covered_in_the_last_week": covered[1] / repeats,
+                    "covered_at_the_release": float(covered[0] / repeats),
+                    "covered_in_the_last_week": float(covered[1] / repeats),
                 }
             )
     return results
@@ -232,52 +232,59 @@ def pairs(repeats: int, users: int) -> dict:
             frame[f"paired_words_{name}"] = words
             frame[f"paired_errors_{name}"] = rng.binomial(words.astype(int), factor * hard)
         covered += covers(paired(frame), -0.02)
-    return {"users": users, "samples": repeats, "covered": covered / repeats}
+    return {"users": users, "samples": repeats, "covered": float(covered / repeats)}
+
+
+HEAVY = {"users": 250, "sessions_of_a_user": 6, "skewed": True}
+PARTS = {
+    "false_alarms": lambda repeats: [
+        false_alarms(repeats // 5, 1),
+        false_alarms(repeats // 5, 11, **HEAVY),
+        *(
+            false_alarms(repeats // 10, 12 + place, **options)
+            for place, options in enumerate(
+                (
+                    {"shift": 0.5},
+                    {"shock": 0.04},
+                    {"trend": 0.006},
+                    {"kept": ("hi", "ta")},
+                    {"effect": 0.1},
+                )
+            )
+        ),
+    ],
+    "coverage": lambda repeats: [
+        coverage(repeats, 2, effect=0.05),
+        coverage(repeats, 21, effect=0.05, sessions_of_a_user=1, users=1600),
+        coverage(repeats, 22, effect=0.05, **HEAVY),
+        coverage(repeats, 23, effect=0.05, users=120, sessions_of_a_user=4, weeks=4),
+        coverage(repeats, 24, shift=0.5),
+        coverage(repeats, 25, effect=0.05, shock=0.04),
+    ],
+    "series": series,
+    "difference_in_differences": lambda repeats: [
+        groups(repeats // 2, 4, effect=0.05, kept=("hi", "ta"), trend=0.005),
+        groups(repeats // 2, 41, effect=0.05, kept=("ta",), shock=0.04),
+        groups(repeats // 5, 42, kept=("hi", "ta"), kept_trend=-0.02),
+    ],
+    "paired": lambda repeats: [pairs(repeats, 40), pairs(repeats, 300)],
+}
 
 
 @threadpool_limits.wrap(limits=1)
-def measure(repeats: int) -> dict:
-    """Run all simulations."""
-    runs, heavy = repeats // 5, {"users": 250, "sessions_of_a_user": 6, "skewed": True}
-    return {
-        "false_alarms": [
-            false_alarms(runs, 1),
-            false_alarms(runs, 11, **heavy),
-            false_alarms(runs, 12, shift=0.5),
-            false_alarms(runs, 13, shock=0.04),
-            false_alarms(runs, 14, trend=0.006),
-            false_alarms(runs, 15, kept=("hi", "ta")),
-            false_alarms(runs, 16, effect=0.1),
-        ],
-        "coverage": [
-            coverage(repeats, 2, effect=0.05),
-            coverage(repeats, 21, effect=0.05, sessions_of_a_user=1, users=1600),
-            coverage(repeats, 22, effect=0.05, **heavy),
-            coverage(repeats, 23, effect=0.05, weeks=4),
-            coverage(repeats, 24, effect=0.05, users=120, sessions_of_a_user=4, weeks=4),
-            coverage(repeats, 25, shift=0.5),
-            coverage(repeats, 26, effect=0.05, shock=0.04),
-        ],
-        "series": series(repeats),
-        "difference_in_differences": [
-            groups(repeats // 2, 4, effect=0.05, kept=("hi", "ta"), trend=0.005),
-            groups(repeats // 2, 41, effect=0.05, kept=("ta",), shock=0.04),
-            groups(repeats // 2, 42, kept=("hi", "ta"), kept_trend=-0.02),
-        ],
-        "paired": [pairs(repeats, 40), pairs(repeats, 300)],
-    }
-
-
 def main() -> None:
-    """Run all and write the results."""
+    """Run what is asked for and write the results beside those of other parts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=1000)
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
     parser.add_argument("--json", type=Path, default=Path(__file__).with_suffix(".json"))
     options = parser.parse_args()
-    results = {"machine": {"cores": os.cpu_count(), "python": platform.python_version()}}
-    results |= measure(options.repeats)
+    results = json.loads(options.json.read_text()) if options.json.is_file() else {}
+    results["machine"] = {"cores": os.cpu_count(), "python": platform.python_version()}
+    for part in options.parts:
+        results[part] = PARTS[part](options.repeats)
+        print(json.dumps(results[part], indent=2), flush=True)
     options.json.write_text(json.dumps(results, indent=2) + "\n")
-    print(json.dumps(results, indent=2))
 
 
 if __name__ == "__main__":

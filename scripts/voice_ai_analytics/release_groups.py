@@ -8,6 +8,7 @@ from functools import reduce
 import numpy as np
 import pandas as pd
 
+from voice_ai_analytics.release_checks import ALPHA
 from voice_ai_analytics.release_effects import FEWEST_CLUSTERS, cautious, counts
 from voice_ai_analytics.release_series import phases
 
@@ -93,8 +94,9 @@ def difference_in_differences(design: Design) -> tuple[dict, str]:
     -------
     effect : dict
         `difference` with its interval and counts of the sessions before and after, and `trend`,
-        by how much more the rate of groups that switched rose a week before, with its
-        `trend_p_value`.
+        by how much more the rate of groups that switched rose a week before the release, with
+        `trend_p_value`: of equal trends before, or within both periods, whichever is smaller,
+        doubled.
     declined : str
         Why there is no estimate to trust, or nothing.
 
@@ -116,13 +118,17 @@ def difference_in_differences(design: Design) -> tuple[dict, str]:
     before = rows[~rows["is_post"]]
     if before["week"].nunique() < FEWEST_PRE_WEEKS:
         return {}, f"fewer than {FEWEST_PRE_WEEKS} weeks before, so trends cannot be compared"
-    week = (before["week"] - before["week"].min()).dt.days / 7
-    trend = _effect(before, before["is_treated"] * week)
+    week = (rows["week"] - rows["week"].min()).dt.days / 7
+    own_week = rows["is_treated"] * week
+    trend = _effect(before, own_week[before.index])
+    periods = rows.assign(group=rows["group"] + np.where(rows["is_post"], " after", " before"))
+    throughout = _effect(periods, own_week)
     effect = _effect(rows, (rows["is_treated"] & rows["is_post"]).astype(float))
     effect |= counts(rows.assign(is_after=rows["is_post"]))
-    effect |= {"trend": trend["difference"], "trend_p_value": trend["p_value"]}
-    if trend["p_value"] < 0.05:
-        return effect, "groups that switched had another trend before than groups that kept"
+    p_value = min(2 * min(trend["p_value"], throughout["p_value"]), 1.0)
+    effect |= {"trend": trend["difference"], "trend_p_value": p_value}
+    if p_value < ALPHA:
+        return effect, "groups that switched had another trend than groups that kept"
     return effect, ""
 
 

@@ -33,6 +33,7 @@ from voice_ai_analytics.release_groups import (
 )
 from voice_ai_analytics.release_series import SERIES, interrupted, phases
 from voice_ai_analytics.release_text import verdict_sentence
+from voice_ai_analytics.warehouse import Warehouse
 
 LEVEL = 0.05
 TREND = "trend"
@@ -98,7 +99,7 @@ class ReleaseComparison:
     @property
     def verdict(self) -> str:
         """The result in one sentence."""
-        return verdict_sentence(self.before, self.after, self.sessions, self.primary)
+        return verdict_sentence(self.before, self.after, self.primary)
 
     def to_json(self) -> dict:
         """Give the result as JSON has it."""
@@ -127,6 +128,23 @@ def numbers_as_floats(table: pd.DataFrame) -> pd.DataFrame:
     types = dict.fromkeys((*NUMBERS, *CHECK_NUMBERS), float)
     types |= dict.fromkeys(("is_primary", "more_is_better"), bool)
     return table.astype({name: types.get(name, object) for name in table})
+
+
+def read_comparison(warehouse: Warehouse) -> dict[str, pd.DataFrame] | None:
+    """Read the tables of the last comparison.
+
+    Parameters
+    ----------
+    warehouse : Warehouse
+        Of a built project.
+
+    Returns
+    -------
+    dict of str to pandas.DataFrame, or None
+        By table name, as `ReleaseComparison.tables` gives them; None where nobody has compared.
+    """
+    tables = warehouse.read_tables(RESULTS)
+    return tables and {name: numbers_as_floats(table) for name, table in tables.items()}
 
 
 def compare_releases(
@@ -276,7 +294,7 @@ def _by_groups(rows: pd.DataFrame, metric: Metric) -> tuple[dict, list[dict]]:
         f" kept ({len(design.controls)}), a week; what strikes a single group is in no interval"
     )
     numbers = {"value": effect["trend"], "p_value": effect["trend_p_value"], "n": len(design.rows)}
-    check = _check("trends of groups before", metric, told, not declined, **numbers)
+    check = _check("trends of groups", metric, told, not declined, **numbers)
     return _row(metric, name, effect, declined), [check]
 
 

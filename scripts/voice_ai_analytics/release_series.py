@@ -9,7 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from voice_ai_analytics.intervals import LEVEL
-from voice_ai_analytics.release_effects import FEWEST_WEEKS
+from voice_ai_analytics.release_effects import FEWEST_WEEKS, counts
 
 MIXED = 0.05  # a week is of one release if at most this share is of the other
 MOST_STRAYS = 0.05
@@ -118,8 +118,8 @@ def interrupted(rows: pd.DataFrame, found: Phases) -> tuple[list[dict], str]:
     Returns
     -------
     effects : list of dict
-        `difference` with its interval, at the release and in the last week; the counts are
-        weeks. Empty where it declines.
+        `difference` with its interval, at the release and in the last week, and counts of the
+        sessions before and after. Empty where it declines.
     declined : str
         Why, or nothing.
     """
@@ -137,7 +137,9 @@ def interrupted(rows: pd.DataFrame, found: Phases) -> tuple[list[dict], str]:
         )
     chosen = pd.concat([before, after])
     time = (chosen.index - found.first_after).days.to_numpy() / 7
-    return segmented(chosen["rate"].to_numpy(), time), ""
+    used = rows[rows["week"].isin(chosen.index)]
+    counted = counts(used.assign(is_after=used["week"] >= found.first_after))
+    return [counted | one for one in segmented(chosen["rate"].to_numpy(), time)], ""
 
 
 def segmented(rate: np.ndarray, time: np.ndarray) -> list[dict]:

@@ -17,15 +17,13 @@ TIME = (
 )
 
 
-def verdict_sentence(before: str, after: str, sessions: dict, primary: list[dict]) -> str:
+def verdict_sentence(before: str, after: str, primary: list[dict]) -> str:
     """Say in one sentence what is known of each metric.
 
     Parameters
     ----------
     before, after : str
         The releases.
-    sessions : dict of str to int
-        Sessions of each.
     primary : list of dict
         The primary effect of each metric, with its verdict.
 
@@ -46,10 +44,9 @@ def verdict_sentence(before: str, after: str, sessions: dict, primary: list[dict
         parts.append(
             f"{effect['metric']} cannot be told: {effect['declined'] or 'it never varies'}"
         )
-    given = " and ".join(f"{count:,} with {name}" for name, count in sessions.items())
     if any(e["estimate"] == "adjusted" and e["verdict"] != "cannot be told" for e in primary):
         parts.append(TIME)
-    return f"From {before} to {after} (sessions: {given}), {'; '.join(parts)}."
+    return f"From {before} to {after}, {'; '.join(parts)}."
 
 
 def difference(effect: dict) -> str:
@@ -104,7 +101,7 @@ def render(result: ReleaseComparison, console: Console) -> None:
 def _effects(result: ReleaseComparison) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title_justify="left")
     table.title = f"{result.after} less {result.before}, in percentage points"
-    table.caption = "* what the verdict rests on; n: denominators of both, or weeks of a series"
+    table.caption = "* what the verdict rests on; n: sessions, turns or words of both"
     table.add_column("metric, estimate", overflow="fold")
     for name in ("before", "after", "difference (95%)", "q", "n"):
         table.add_column(name, justify="right")
@@ -127,8 +124,6 @@ def _cells(effect: dict) -> list[str]:
     if effect["ci_low"] is not None:
         text += f" ({100 * effect['ci_low']:+.1f} to {100 * effect['ci_high']:+.1f})"
     cells += [text.replace("-", "−"), probability(effect["q_value"])]
-    if effect["n_before"] is None:
-        return [*cells, f"{effect['clusters']} weeks"]
     return [*cells, " / ".join(f"{effect[f'n_{arm}']:,.0f}" for arm in ("before", "after"))]
 
 
