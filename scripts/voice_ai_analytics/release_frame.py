@@ -166,7 +166,7 @@ def metric_rows(sessions: pd.DataFrame, metric: Metric) -> pd.DataFrame:
 def mondays(days: pd.Series) -> pd.Series:
     """Give the Monday of each day's week."""
     days = pd.to_datetime(days)
-    return days - pd.to_timedelta(days.dt.dayofweek, unit="D")
+    return days - pd.to_timedelta(days.dt.day_of_week, unit="D")
 
 
 def users(rows: pd.DataFrame) -> np.ndarray:

@@ -51,8 +51,8 @@ def release_plots(tables: dict[str, pd.DataFrame] | None) -> list[Plot]:
     when = day(pd.Timestamp(effects[0]["compared_at"]))
     note = (
         f"{after} less {before}, in percentage points of the rate; compared {when}."
-        " Filled: what the verdict rests on; hollow: raw. Bars: 95% intervals. n: denominators of"
-        " both. All estimates are in the table."
+        " Filled: what the verdict rests on; hollow: raw. Bars: 95% intervals. n: sessions, turns"
+        " or words of both. All estimates are in the table."
     )
     ticks = axis_ticks(min(0, *ends), max(0, *ends), tick_points)
     figure = row_plot(marks, ticks, "difference in percentage points", reference=0)
@@ -86,7 +86,7 @@ def _mark(effect: dict) -> Mark:
     numbers = _numbers(effect, "difference", "ci_low", "ci_high")
     if not np.isfinite(numbers[0]):
         return Mark(f"{capital(effect['metric'])} · {effect['estimate']}", "cannot be told")
-    n = f"n {count(effect['n_before'])} / {count(effect['n_after'])}"
+    n = f"n {count(effect['n_before'] + effect['n_after'])}"
     text = points(numbers[0])
     if np.isfinite(numbers[1]):
         text += f" ({span(*numbers[1:], points)})"
