@@ -232,6 +232,37 @@ def evaluate_asr(
         raise typer.Exit(result.exit_code)
 
 
+@app.command("compare-asr")
+def compare_asr(
+    before: Annotated[str, typer.Option(help="The earlier release, a value of asr_model.")],
+    after: Annotated[str, typer.Option(help="The later release, a value of asr_model.")],
+    project_dir: ProjectDir = Path("."),
+    profiles_dir: ProfilesDir = None,
+    target: Target = None,
+    output: Annotated[
+        Path | None, typer.Option("--json", help="The JSON file to write the result to.")
+    ] = None,
+) -> None:
+    """Estimate what an ASR release changed, at equal mix, and say so if nothing can be told.
+
+    Completion, abandonment, transfer, error turns, and word errors where dbt build has certified
+    those of evaluate-asr.
+    """
+    from voice_ai_analytics.dbt_project import DbtProject
+    from voice_ai_analytics.pipeline import compare_asr as compare
+    from voice_ai_analytics.release_text import render
+    from voice_ai_analytics.warehouse import Warehouse
+
+    project = DbtProject(project_dir.resolve(), profiles_dir, target)
+    with console.status("Comparing releases"):
+        result = compare(project, Warehouse(project), before, after, output)
+    render(result, console)
+    if output:
+        console.print(f"Result: {output}", highlight=False, soft_wrap=True)
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)
+
+
 @app.command()
 def query(
     metrics: Annotated[str, typer.Option(help="Names with commas between; mf list metrics.")],

@@ -14,9 +14,12 @@ from voice_ai_analytics.asr_references import read_file
 from voice_ai_analytics.asr_results import AsrEvaluation, compare, spooled, summarise
 from voice_ai_analytics.asr_warehouse import read_warehouse, write_back
 from voice_ai_analytics.dbt_project import DbtProject
+from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.files import write_whole
 from voice_ai_analytics.metrics import MetricClient
 from voice_ai_analytics.reader import Reader
+from voice_ai_analytics.release_frame import read_releases
+from voice_ai_analytics.release_results import ReleaseComparison, compare_releases
 from voice_ai_analytics.report import render
 from voice_ai_analytics.report_analyses import read_analyses
 from voice_ai_analytics.report_data import gather
@@ -140,6 +143,40 @@ def query_metrics(
     if query.group_by:
         table = table.sort_by([(name, "ascending") for name in query.group_by])
     return MetricAnswer(query, table, moment)
+
+
+def compare_asr(
+    project: DbtProject, warehouse: Warehouse, before: str, after: str, output: Path | None
+) -> ReleaseComparison:
+    """Compare two ASR releases on certified tables; write the result as JSON and as tables.
+
+    Parameters
+    ----------
+    project : DbtProject
+        Built.
+    warehouse : Warehouse
+        Of that project.
+    before, after : str
+        Values of ``asr_model``.
+    output : Path or None
+        A JSON file for the result.
+
+    Returns
+    -------
+    ReleaseComparison
+        Also where nothing could be estimated; its ``exit_code`` is 3 then.
+    """
+    sessions = project.relation("fact_voice_ai_sessions")
+    try:
+        evaluations = project.relation("fact_voice_ai_asr_evaluations")
+    except UserError:
+        evaluations = None
+    frames = read_releases(warehouse, sessions, evaluations, before, after)
+    result = compare_releases(*frames, before, after, project.min_cohort_size)
+    if output:
+        write_whole(output, json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n")
+    warehouse.write_tables(result.tables())
+    return result
 
 
 def write_project_report(
