@@ -7,12 +7,10 @@ assumptions, the thresholds and the sources.
 """
 
 import json
-import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
 from scipy import optimize, stats
 from statsmodels.stats.multitest import multipletests
 from threadpoolctl import threadpool_limits
@@ -20,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from voice_ai_analytics.abandonment_design import MIN_WEIGHT, Design, encode_features
 from voice_ai_analytics.abandonment_verdict import LEVEL, TARGET, render, strongest, verdict
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.logistic import LogisticFit, expit, fit_logistic
 
 __all__ = ["AbandonmentModel", "fit_abandonment", "render"]
 
@@ -30,7 +29,6 @@ MIN_USERS_PER_TERM = 2
 # Users of equal size; with fewer the sandwich is known to be too small.
 MIN_CLUSTERS = 50
 SEPARATION_LOG_ODDS = 15.0
-MAX_ITERATIONS = 30
 
 
 @dataclass(frozen=True)
@@ -313,7 +311,7 @@ def _settle(sample: _Sample, features: list[str], k: int, folds: int):
             continue
         if not _can_bear(sample):
             return None
-        fitted = _glm(sample.design.standardised, outcome, clusters)
+        fitted = fit_logistic(sample.design.standardised, outcome, clusters)
         found, predicted = _separation(sample.design, outcome, fitted)
         if not found:
             if not fitted.converged:
@@ -389,22 +387,9 @@ class _Fit:
     few_clusters: bool
 
 
-def _glm(
-    columns: np.ndarray,
-    outcome: np.ndarray,
-    clusters: np.ndarray | None = None,
-    offset: np.ndarray | None = None,
-):
-    """Fit by maximum likelihood; with clusters, the covariance is theirs."""
-    options = {} if clusters is None else {"cov_type": "cluster", "cov_kwds": {"groups": clusters}}
-    with warnings.catch_warnings():
-        # Overflow and perfect prediction are what _separation looks for.
-        warnings.simplefilter("ignore")
-        model = sm.GLM(outcome, columns, sm.families.Binomial(), offset=offset)
-        return model.fit(maxiter=MAX_ITERATIONS, tol=1e-8, tol_criterion="params", **options)
-
-
-def _separation(design: Design, outcome: np.ndarray, fitted) -> tuple[list[dict], np.ndarray]:
+def _separation(
+    design: Design, outcome: np.ndarray, fitted: LogisticFit
+) -> tuple[list[dict], np.ndarray]:
     """Find terms without a finite estimate, and the sessions they predict perfectly.
 
     A direction in which the likelihood never falls exists exactly if a linear programme has a
@@ -440,7 +425,7 @@ def _separation(design: Design, outcome: np.ndarray, fitted) -> tuple[list[dict]
     ], predicted
 
 
-def _fit(design: Design, outcome: np.ndarray, clusters: np.ndarray, fitted) -> _Fit:
+def _fit(design: Design, outcome: np.ndarray, clusters: np.ndarray, fitted: LogisticFit) -> _Fit:
     """Carry a fit on standardised terms back to their own units, and test the whole of it."""
     values = design.matrix[:, 1:]
     back = np.diag(np.r_[1.0, 1 / values.std(axis=0)])
@@ -454,7 +439,7 @@ def _fit(design: Design, outcome: np.ndarray, clusters: np.ndarray, fitted) -> _
     wald_f = wald * (groups - terms) / (terms * (groups - 1))
     return _Fit(
         params=back @ fitted.params,
-        covariance=back @ fitted.cov_params() @ back.T,
+        covariance=back @ fitted.covariance @ back.T,
         jackknife=back @ jackknife @ back.T,
         likelihood_ratio_p_value=stats.chi2.sf(2 * (fitted.llf - null), terms),
         wald_p_value=stats.f.sf(wald_f, terms, groups - terms),
@@ -470,7 +455,7 @@ def _jackknife(
 
     Unlike the sandwich it is not too small when few users, or a few heavy ones, carry a term.
     """
-    chance = _logistic(columns @ fitted.params)
+    chance = expit(columns @ fitted.params)
     weight, groups, width = chance * (1 - chance), len(np.unique(clusters)), columns.shape[1]
     score, information = np.empty((groups, width)), np.empty((groups, width, width))
     for i in range(width):
@@ -547,7 +532,7 @@ def _odds_ratios(name: str, log_odds: np.ndarray) -> dict[str, float]:
 def _average_marginal_effects(design: Design, fit: _Fit) -> list[tuple[float, float]]:
     """Effect on the probability and its standard error, averaged over the sessions concerned."""
     columns = design.matrix
-    chance = _logistic(columns @ fit.params)
+    chance = expit(columns @ fit.params)
     covariance = fit.jackknife if fit.few_clusters else fit.covariance
     effects = []
     for i, term in enumerate(design.terms, start=1):
@@ -561,18 +546,14 @@ def _average_marginal_effects(design: Design, fit: _Fit) -> list[tuple[float, fl
             siblings = [j for j, t in enumerate(design.terms, start=1) if t.feature == term.feature]
             x = columns.copy()
             x[:, siblings] = 0.0
-            without = _logistic(x @ fit.params)
+            without = expit(x @ fit.params)
             gradient = -(without * (1 - without)) @ x / len(x)
             x[:, i] = 1.0
-            having = _logistic(x @ fit.params)
+            having = expit(x @ fit.params)
             gradient += (having * (1 - having)) @ x / len(x)
             effect = (having - without).mean()
         effects.append((effect, np.sqrt(gradient @ covariance @ gradient)))
     return effects
-
-
-def _logistic(log_odds: np.ndarray) -> np.ndarray:
-    return 0.5 * (1 + np.tanh(log_odds / 2))
 
 
 def _out_of_fold_log_odds(
@@ -587,7 +568,7 @@ def _out_of_fold_log_odds(
     score = np.empty(len(outcome))
     for number in range(folds):
         test = fold == number
-        score[test] = columns[test] @ _glm(columns[~test], outcome[~test]).params
+        score[test] = columns[test] @ fit_logistic(columns[~test], outcome[~test]).params
     return score
 
 
@@ -635,9 +616,9 @@ def _calibration(outcome: np.ndarray, score: np.ndarray) -> dict[str, float | No
     """Slope of the out-of-fold log-odds, intercept with that slope held at 1, Brier score."""
     slope = None
     if np.ptp(score) > 1e-9:
-        slope = _glm(sm.add_constant(score), outcome).params[1]
-    intercept = _glm(np.ones((len(score), 1)), outcome, offset=score).params[0]
-    brier = np.mean((outcome - _logistic(score)) ** 2)
+        slope = fit_logistic(np.column_stack([np.ones(len(score)), score]), outcome).params[1]
+    intercept = fit_logistic(np.ones((len(score), 1)), outcome, offset=score).params[0]
+    brier = np.mean((outcome - expit(score)) ** 2)
     return {"slope": slope, "intercept": intercept, "brier": brier}
 
 
