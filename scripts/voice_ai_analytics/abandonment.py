@@ -7,7 +7,8 @@ assumptions, the thresholds and the sources.
 """
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -16,19 +17,26 @@ from statsmodels.stats.multitest import multipletests
 from threadpoolctl import threadpool_limits
 
 from voice_ai_analytics.abandonment_design import MIN_WEIGHT, Design, encode_features
+from voice_ai_analytics.abandonment_sample import (
+    AFTER_THE_FACT,
+    Declined,
+    Sample,
+    effective_clusters,
+    features_of,
+    modelled_sessions,
+)
 from voice_ai_analytics.abandonment_verdict import LEVEL, TARGET, render, strongest, verdict
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.logistic import LogisticFit, expit, fit_logistic
 
 __all__ = ["AbandonmentModel", "fit_abandonment", "render"]
 
-KEYS = ("session_key", "user_key", "outcome", "is_eligible", "opening_user_turns")
-AFTER_THE_FACT = ("duration_seconds", "turn_count", "user_turn_count")
 MIN_EVENTS_PER_TERM = 10
 MIN_USERS_PER_TERM = 2
 # Users of equal size; with fewer the sandwich is known to be too small.
 MIN_CLUSTERS = 50
 SEPARATION_LOG_ODDS = 15.0
+ROWS_AT_A_TIME = 4096
 
 
 @dataclass(frozen=True)
@@ -109,41 +117,6 @@ COEFFICIENT_TYPES = {
 }
 
 
-class _Declined(Exception):
-    """Nothing can be estimated; the message is the reason, for the verdict."""
-
-
-@dataclass
-class _Sample:
-    """The sessions still in the model, why others left, and the terms they allow."""
-
-    sessions: pd.DataFrame
-    excluded: dict[str, int]
-    design: Design = field(default_factory=Design)
-    separation: list[dict] = field(default_factory=list)
-
-    @property
-    def outcome(self) -> np.ndarray:
-        """Abandoned as 1.0, completed as 0.0."""
-        return (self.sessions["outcome"] == "abandoned").to_numpy(dtype=float)
-
-    @property
-    def clusters(self) -> np.ndarray:
-        """A number for each user, and for each session without one."""
-        codes, users = pd.factorize(self.sessions["user_key"])
-        alone = codes < 0
-        codes[alone] = len(users) + np.arange(alone.sum())
-        return codes
-
-    def leave_out(self, rows_by_reason: dict[str, np.ndarray]) -> None:
-        """Take sessions out, each counted under the first of its reasons."""
-        gone = np.zeros(len(self.sessions), dtype=bool)
-        for reason, rows in rows_by_reason.items():
-            self.excluded[reason] = self.excluded.get(reason, 0) + int((rows & ~gone).sum())
-            gone |= rows
-        self.sessions = self.sessions[~gone].reset_index(drop=True)
-
-
 # On narrow matrices threads cost more than they give, and their number would change last digits.
 @threadpool_limits.wrap(limits=1)
 def fit_abandonment(
@@ -203,11 +176,9 @@ def fit_abandonment(
     """
     _check_arguments(frame, k=(k, 1), folds=(folds, 2), bootstrap=(bootstrap, 100))
     frame = frame.sort_values("session_key", ignore_index=True)
-    features = [c for c in frame if c not in KEYS]
-    if not include_after_the_fact:
-        features = [c for c in features if c not in AFTER_THE_FACT]
-    sessions, excluded, notes = _modelled_sessions(frame, k)
-    sample, trimmed, estimates, declined = _Sample(sessions, dict(excluded)), [], {}, None
+    features = features_of(frame, include_after_the_fact)
+    sessions, excluded, notes = modelled_sessions(frame, k)
+    sample, trimmed, estimates, declined = Sample(sessions, dict(excluded)), [], {}, None
     separation = {}
     try:
         while (fitted := _settle(sample, features, k, folds)) is None:
@@ -215,9 +186,9 @@ def fit_abandonment(
             last = sample.design.terms[-1].feature
             trimmed.append({"term": last, "reason": "too few sessions or users for so many terms"})
             features.remove(last)
-            sample = _Sample(sessions, dict(excluded))
+            sample = Sample(sessions, dict(excluded))
         estimates = _estimates(sample, fitted, folds, bootstrap, seed)
-    except _Declined as reason:
+    except Declined as reason:
         declined = str(reason)
     separation |= {item["term"]: item for item in sample.separation}
     outcome, clusters, design = sample.outcome, sample.clusters, sample.design
@@ -263,40 +234,7 @@ def _check_arguments(frame: pd.DataFrame, **options: tuple[int, int]) -> None:
             raise UserError(f"the feature frame has no column {column}: use feature_query")
 
 
-def _modelled_sessions(frame: pd.DataFrame, k: int) -> tuple[pd.DataFrame, dict, list[str]]:
-    """Keep the sessions that the target speaks of, and count the others by reason."""
-    reason = frame["outcome"].astype("object").where(frame["outcome"].notna(), "unknown")
-    reason = reason.replace({"unknown": "outcome unknown"})
-    in_target = reason.isin(["completed", "abandoned"])
-    eligible = frame["is_eligible"].eq(True).fillna(False).astype(bool)
-    reason = reason.mask(in_target & ~eligible, "not eligible")
-    keep = in_target & eligible
-    excluded = {"transferred": 0} | reason[~keep].value_counts().sort_index().to_dict()
-    notes = [
-        f"{excluded['transferred']:,} transferred sessions are neither completed nor abandoned: "
-        "they are left out, not counted as either."
-    ]
-    sessions = frame[keep].reset_index(drop=True)
-    if "opening_user_turns" in sessions and (sessions["opening_user_turns"] > 0).any():
-        silent = sessions["opening_user_turns"].fillna(0) == 0
-        if silent.any():
-            excluded["no user turns"] = int(silent.sum())
-            abandoned = int((sessions["outcome"][silent] == "abandoned").sum())
-            notes.append(
-                f"{silent.sum():,} sessions without a user turn have no opening and are left out; "
-                f"{abandoned:,} of them were abandoned."
-            )
-        sessions = sessions[~silent].reset_index(drop=True)
-        short = int((sessions["opening_user_turns"] < k).sum())
-        if short:
-            notes.append(
-                f"{short:,} of {len(sessions):,} sessions ended before user turn {k}: "
-                "their opening is the user turns they had."
-            )
-    return sessions, {name: int(count) for name, count in excluded.items()}, notes
-
-
-def _settle(sample: _Sample, features: list[str], k: int, folds: int):
+def _settle(sample: Sample, features: list[str], k: int, folds: int):
     """Leave sessions out until every term has a finite estimate, and give the fit.
 
     None if the sessions left are too few for the terms.
@@ -315,31 +253,31 @@ def _settle(sample: _Sample, features: list[str], k: int, folds: int):
         found, predicted = _separation(sample.design, outcome, fitted)
         if not found:
             if not fitted.converged:
-                raise _Declined("the fit does not converge")
+                raise Declined("the fit does not converge")
             return fitted
         sample.separation += found
         if predicted.all():
-            raise _Declined(_separated(sample.separation))
+            raise Declined(_separated(sample.separation))
         sample.leave_out({"outcome predicted perfectly (separation)": predicted})
 
 
 def _require_both_outcomes(outcome: np.ndarray, clusters: np.ndarray, folds: int) -> None:
     n, events = len(outcome), int(outcome.sum())
     if n == 0:
-        raise _Declined("no eligible session that could be modelled was completed or abandoned")
+        raise Declined("no eligible session that could be modelled was completed or abandoned")
     if events in (0, n):
         only = "abandoned" if events else "completed"
-        raise _Declined(f"all {n:,} sessions were {only}, and both outcomes are needed")
+        raise Declined(f"all {n:,} sessions were {only}, and both outcomes are needed")
     users = min(len(np.unique(clusters[outcome == value])) for value in (0, 1))
     if users < folds:
-        raise _Declined(f"one of the two outcomes comes from {users} users; {folds} are needed")
+        raise Declined(f"one of the two outcomes comes from {users} users; {folds} are needed")
 
 
-def _can_bear(sample: _Sample) -> bool:
+def _can_bear(sample: Sample) -> bool:
     """Whether there are sessions and users enough for the terms; declines if for none."""
     terms = sample.design.terms
     if not terms and not sample.separation:
-        raise _Declined("no feature varies, so there is no term to test")
+        raise Declined("no feature varies, so there is no term to test")
     events, n = int(sample.outcome.sum()), len(sample.sessions)
     users, rarer = len(np.unique(sample.clusters)), min(events, n - events)
     most = min(rarer // MIN_EVENTS_PER_TERM, users // MIN_USERS_PER_TERM)
@@ -348,8 +286,8 @@ def _can_bear(sample: _Sample) -> bool:
     if len({term.feature for term in terms}) > 1:
         return False
     if sample.separation:
-        raise _Declined(_separated(sample.separation))
-    raise _Declined(
+        raise Declined(_separated(sample.separation))
+    raise Declined(
         f"{events:,} abandoned and {n - events:,} completed sessions of {users:,} users are too "
         f"few; each term needs {MIN_EVENTS_PER_TERM} of either and {MIN_USERS_PER_TERM} users"
     )
@@ -360,7 +298,7 @@ def _separated(separation: list[dict]) -> str:
     return f"abandoned and completed sessions are separated by {named}, whose effect is not finite"
 
 
-def _estimates(sample: _Sample, fitted, folds: int, bootstrap: int, seed: int) -> dict:
+def _estimates(sample: Sample, fitted, folds: int, bootstrap: int, seed: int) -> dict:
     outcome, clusters, design = sample.outcome, sample.clusters, sample.design
     fit, rng = _fit(design, outcome, clusters, fitted), np.random.default_rng(seed)
     score = _out_of_fold_log_odds(design.standardised, outcome, clusters, folds, rng)
@@ -444,36 +382,48 @@ def _fit(design: Design, outcome: np.ndarray, clusters: np.ndarray, fitted: Logi
         likelihood_ratio_p_value=stats.chi2.sf(2 * (fitted.llf - null), terms),
         wald_p_value=stats.f.sf(wald_f, terms, groups - terms),
         n_clusters=groups,
-        few_clusters=_effective_clusters(clusters) < MIN_CLUSTERS,
+        few_clusters=effective_clusters(clusters) < MIN_CLUSTERS,
     )
 
 
 def _jackknife(
-    columns: np.ndarray, outcome: np.ndarray, clusters: np.ndarray, fitted
+    columns: np.ndarray, outcome: np.ndarray, clusters: np.ndarray, fitted: LogisticFit
 ) -> np.ndarray:
     """Covariance from leaving out one user at a time, by one Newton step each.
 
     Unlike the sandwich it is not too small when few users, or a few heavy ones, carry a term.
     """
     chance = expit(columns @ fitted.params)
-    weight, groups, width = chance * (1 - chance), len(np.unique(clusters)), columns.shape[1]
-    score, information = np.empty((groups, width)), np.empty((groups, width, width))
-    for i in range(width):
-        score[:, i] = np.bincount(clusters, (outcome - chance) * columns[:, i])
-        for j in range(i + 1):
-            product = np.bincount(clusters, weight * columns[:, i] * columns[:, j])
-            information[:, i, j] = information[:, j, i] = product
-    total = information.sum(axis=0)
+    weight, residual, width = chance * (1 - chance), outcome - chance, columns.shape[1]
+    total = columns.T @ (columns * weight[:, None])
     # So that a term which one user alone carries gets a huge error, not a singular matrix.
     total += 1e-9 * np.trace(total) * np.eye(width)
-    steps = np.linalg.solve(total - information, score[:, :, None])[:, :, 0]
-    return (groups - 1) / groups * steps.T @ steps
+    left, right = np.tril_indices(width)
+    covariance = np.zeros((width, width))
+    for rows, starts in _some_users_at_a_time(clusters):
+        x = columns[rows]
+        score = np.add.reduceat(x * residual[rows, None], starts)
+        products = x[:, left] * x[:, right] * weight[rows, None]
+        rest = np.empty((len(starts), width, width))
+        rest[:, left, right] = np.add.reduceat(products, starts)
+        rest[:, right, left] = rest[:, left, right]
+        steps = np.linalg.solve(total - rest, score[:, :, None])[:, :, 0]
+        covariance += steps.T @ steps
+    groups = len(np.unique(clusters))
+    return (groups - 1) / groups * covariance
 
 
-def _effective_clusters(clusters: np.ndarray) -> float:
-    """Kish's number of users of equal size: a few heavy users make few of many."""
-    sizes = np.bincount(clusters)
-    return sizes.sum() ** 2 / (sizes**2).sum()
+def _some_users_at_a_time(clusters: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Give the rows of some users, user by user, and where among them each user's rows start."""
+    order = np.argsort(clusters, kind="stable")
+    ends = np.cumsum(np.bincount(clusters))
+    done = 0
+    while done < len(order):
+        first, until = np.searchsorted(ends, [done, done + ROWS_AT_A_TIME], side="right")
+        until = max(until, first + 1)  # one user may have more rows than that
+        starts = np.r_[done, ends[first : until - 1]] - done
+        yield order[done : ends[until - 1]], starts
+        done = ends[until - 1]
 
 
 def _coefficients(design: Design, fit: _Fit) -> list[dict]:
@@ -631,7 +581,7 @@ def _cluster_notes(sessions: pd.DataFrame, clusters: np.ndarray) -> list[str]:
             f"{alone:,} sessions name no user: each counts as a user of its own, so intervals are "
             "too narrow if such users come back."
         )
-    effective = _effective_clusters(clusters)
+    effective = effective_clusters(clusters)
     if effective < MIN_CLUSTERS:
         notes.append(
             f"{len(np.unique(clusters)):,} users, worth {effective:.0f} of equal size, are fewer "
