@@ -6,7 +6,6 @@ gate of `failed_gates`; otherwise the verdict says "no evidence". `docs/statisti
 assumptions, the thresholds and the sources.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,6 +15,12 @@ from scipy import optimize, stats
 from statsmodels.stats.multitest import multipletests
 from threadpoolctl import threadpool_limits
 
+from voice_ai_analytics.abandonment_boosting import (
+    NOT_COMPARED,
+    compare_boosting,
+    logistic_score,
+    out_of_fold,
+)
 from voice_ai_analytics.abandonment_design import MIN_WEIGHT, Design, encode_features
 from voice_ai_analytics.abandonment_sample import (
     AFTER_THE_FACT,
@@ -25,8 +30,10 @@ from voice_ai_analytics.abandonment_sample import (
     features_of,
     modelled_sessions,
 )
+from voice_ai_analytics.abandonment_tables import tables_of
 from voice_ai_analytics.abandonment_verdict import LEVEL, TARGET, render, strongest, verdict
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.firth import fit_firth, profile
 from voice_ai_analytics.logistic import LogisticFit, expit, fit_logistic
 
 __all__ = ["AbandonmentModel", "fit_abandonment", "render"]
@@ -54,67 +61,17 @@ class AbandonmentModel:
     @property
     def exit_code(self) -> int:
         """0, or 3 when nothing could be estimated."""
-        return 0 if self.result["coefficients"] else 3
+        hazard, multinomial = (self.result.get(part, {}) for part in ("hazard", "multinomial"))
+        found = self.result["coefficients"], hazard.get("bands"), multinomial.get("coefficients")
+        return 0 if any(found) else 3
 
     def to_json(self) -> dict:
         """Give the model as plain JSON values; what could not be estimated is null."""
         return self.result
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Give the model as two warehouse tables.
-
-        Returns
-        -------
-        dict of str to pandas.DataFrame
-            `voice_ai_abandonment_coefficients`, one row a term, and `voice_ai_abandonment_model`,
-            one row; lists and counts by reason are JSON text there.
-        """
-        coefficients = pd.DataFrame(self.result["coefficients"], columns=list(COEFFICIENT_TYPES))
-        flat = {}
-        for name, value in self.result.items():
-            if name in ("auc", "calibration", "intercept"):
-                flat |= {f"{name}_{part}": number for part, number in value.items()}
-            elif name != "coefficients":
-                is_list = isinstance(value, dict | list)
-                flat[name] = json.dumps(value, ensure_ascii=False) if is_list else value
-        types = {c: "float64" for c in flat if c.startswith(("auc_", "calibration_", "intercept_"))}
-        types |= {c: "float64" for c in flat if c.endswith("p_value")}
-        model = pd.DataFrame([flat]).astype(types | {"strongest_predictor": "string"})
-        return {
-            "voice_ai_abandonment_coefficients": coefficients.astype(COEFFICIENT_TYPES),
-            "voice_ai_abandonment_model": model,
-        }
-
-
-COEFFICIENT_TYPES = {
-    "term": "string",
-    "feature": "string",
-    "level": "string",
-    "reference_level": "string",
-    "is_after_the_fact": "bool",
-    "n_sessions": "int64",
-    "standard_deviation": "float64",
-    "log_odds": "float64",
-    "std_error": "float64",
-    "ci_low": "float64",
-    "ci_high": "float64",
-    "p_value": "float64",
-    "q_value": "float64",
-    "jackknife_std_error": "float64",
-    "jackknife_q_value": "float64",
-    "odds_ratio": "float64",
-    "odds_ratio_ci_low": "float64",
-    "odds_ratio_ci_high": "float64",
-    "odds_ratio_per_sd": "float64",
-    "odds_ratio_per_sd_ci_low": "float64",
-    "odds_ratio_per_sd_ci_high": "float64",
-    "odds_ratio_per_0_1": "float64",
-    "odds_ratio_per_0_1_ci_low": "float64",
-    "odds_ratio_per_0_1_ci_high": "float64",
-    "average_marginal_effect": "float64",
-    "average_marginal_effect_ci_low": "float64",
-    "average_marginal_effect_ci_high": "float64",
-}
+        """Give the model as warehouse tables, see `tables_of`."""
+        return tables_of(self.result)
 
 
 # On narrow matrices threads cost more than they give, and their number would change last digits.
@@ -126,6 +83,7 @@ def fit_abandonment(
     folds: int = 5,
     bootstrap: int = 1000,
     seed: int = 0,
+    boosting: bool = False,
 ) -> AbandonmentModel:
     """Estimate how session features are associated with abandonment.
 
@@ -148,6 +106,8 @@ def fit_abandonment(
         Replicates, over users, of the interval of the AUC.
     seed : int
         Of folds and bootstrap.
+    boosting : bool
+        Also compare with gradient boosting, see `compare_boosting`.
 
     Returns
     -------
@@ -179,18 +139,20 @@ def fit_abandonment(
     features = features_of(frame, include_after_the_fact)
     sessions, excluded, notes = modelled_sessions(frame, k)
     sample, trimmed, estimates, declined = Sample(sessions, dict(excluded)), [], {}, None
-    separation = {}
+    separation, penalised = {}, {}
     try:
         while (fitted := _settle(sample, features, k, folds)) is None:
             separation |= {item["term"]: item for item in sample.separation}
+            penalised |= {row["term"]: row for row in sample.firth}
             last = sample.design.terms[-1].feature
             trimmed.append({"term": last, "reason": "too few sessions or users for so many terms"})
             features.remove(last)
             sample = Sample(sessions, dict(excluded))
-        estimates = _estimates(sample, fitted, folds, bootstrap, seed)
+        estimates = _estimates(sample, fitted, folds, bootstrap, seed, boosting)
     except Declined as reason:
         declined = str(reason)
     separation |= {item["term"]: item for item in sample.separation}
+    penalised |= {row["term"]: row for row in sample.firth}
     outcome, clusters, design = sample.outcome, sample.clusters, sample.design
     result = {
         "verdict": "",
@@ -205,6 +167,7 @@ def fit_abandonment(
         "cluster_wald_p_value": None,
         "auc": {"estimate": None, "ci_low": None, "ci_high": None},
         "calibration": {"slope": None, "intercept": None, "brier": None},
+        "boosting": NOT_COMPARED,
         "target": TARGET,
         "k": k,
         "interval_of": "log_odds",
@@ -217,12 +180,16 @@ def fit_abandonment(
         "seed": seed,
         "dropped": design.dropped + trimmed,
         "separation": list(separation.values()),
-        "notes": notes + design.notes + _cluster_notes(sample.sessions, clusters),
+        "firth": list(penalised.values()),
+        "notes": notes
+        + design.notes
+        + _language_notes(sample.sessions)
+        + _cluster_notes(sample.sessions, clusters),
     } | estimates
     if declined is None:
         result["strongest_predictor"] = strongest(result)
     result["verdict"] = verdict(result, declined)
-    return AbandonmentModel(_plain(result))
+    return AbandonmentModel(plain(result))
 
 
 def _check_arguments(frame: pd.DataFrame, **options: tuple[int, int]) -> None:
@@ -234,7 +201,7 @@ def _check_arguments(frame: pd.DataFrame, **options: tuple[int, int]) -> None:
             raise UserError(f"the feature frame has no column {column}: use feature_query")
 
 
-def _settle(sample: Sample, features: list[str], k: int, folds: int):
+def _settle(sample: Sample, features: list[str], k: int, folds: int) -> LogisticFit | None:
     """Leave sessions out until every term has a finite estimate, and give the fit.
 
     None if the sessions left are too few for the terms.
@@ -256,6 +223,7 @@ def _settle(sample: Sample, features: list[str], k: int, folds: int):
                 raise Declined("the fit does not converge")
             return fitted
         sample.separation += found
+        sample.firth += _firth(sample.design, outcome, {item["term"] for item in found})
         if predicted.all():
             raise Declined(_separated(sample.separation))
         sample.leave_out({"outcome predicted perfectly (separation)": predicted})
@@ -298,11 +266,14 @@ def _separated(separation: list[dict]) -> str:
     return f"abandoned and completed sessions are separated by {named}, whose effect is not finite"
 
 
-def _estimates(sample: Sample, fitted, folds: int, bootstrap: int, seed: int) -> dict:
+def _estimates(
+    sample: Sample, fitted: LogisticFit, folds: int, bootstrap: int, seed: int, boosting: bool
+) -> dict:
     outcome, clusters, design = sample.outcome, sample.clusters, sample.design
     fit, rng = _fit(design, outcome, clusters, fitted), np.random.default_rng(seed)
-    score = _out_of_fold_log_odds(design.standardised, outcome, clusters, folds, rng)
-    return {
+    fold = _folds(outcome, clusters, folds, rng)[clusters]
+    score = out_of_fold(design.standardised, outcome, fold, logistic_score)
+    estimates = {
         "coefficients": _coefficients(design, fit),
         "intercept": {"log_odds": fit.params[0], "std_error": fit.covariance[0, 0] ** 0.5},
         "likelihood_ratio_p_value": fit.likelihood_ratio_p_value,
@@ -310,6 +281,10 @@ def _estimates(sample: Sample, fitted, folds: int, bootstrap: int, seed: int) ->
         "auc": _auc(outcome, score, clusters, bootstrap, rng),
         "calibration": _calibration(outcome, score),
     }
+    if boosting:
+        compared = compare_boosting(design, outcome, clusters, fold, score, rng)
+        estimates["boosting"] = compared
+    return estimates
 
 
 @dataclass(frozen=True)
@@ -361,6 +336,29 @@ def _separation(
         for term, weight in zip(design.terms, weights, strict=True)
         if weight > MIN_WEIGHT * weights.max()
     ], predicted
+
+
+def _firth(design: Design, outcome: np.ndarray, separated: set[str]) -> list[dict]:
+    """Penalised estimates of separated terms, in their own units; sessions as independent."""
+    columns = design.standardised
+    fit, rows = fit_firth(columns, outcome), []
+    for i, term in enumerate(design.terms, start=1):
+        if term.name in separated and fit.converged:
+            interval, spread = profile(fit, i, columns, outcome), term.values.std()
+            rows.append(
+                {
+                    "term": term.name,
+                    "level": term.level,
+                    "reference_level": term.reference,
+                    "n_sessions": len(outcome),
+                    "log_odds": fit.params[i] / spread,
+                    "ci_low": interval["ci_low"] / spread,
+                    "ci_high": interval["ci_high"] / spread,
+                    "p_value": interval["p_value"],
+                    "interval": "profile of the penalised likelihood, sessions as independent",
+                }
+            )
+    return rows
 
 
 def _fit(design: Design, outcome: np.ndarray, clusters: np.ndarray, fitted: LogisticFit) -> _Fit:
@@ -506,22 +504,6 @@ def _average_marginal_effects(design: Design, fit: _Fit) -> list[tuple[float, fl
     return effects
 
 
-def _out_of_fold_log_odds(
-    columns: np.ndarray,
-    outcome: np.ndarray,
-    clusters: np.ndarray,
-    folds: int,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Predict each session from a fit that saw none of its user's sessions."""
-    fold = _folds(outcome, clusters, folds, rng)[clusters]
-    score = np.empty(len(outcome))
-    for number in range(folds):
-        test = fold == number
-        score[test] = columns[test] @ fit_logistic(columns[~test], outcome[~test]).params
-    return score
-
-
 def _folds(
     outcome: np.ndarray, clusters: np.ndarray, folds: int, rng: np.random.Generator
 ) -> np.ndarray:
@@ -572,6 +554,20 @@ def _calibration(outcome: np.ndarray, score: np.ndarray) -> dict[str, float | No
     return {"slope": slope, "intercept": intercept, "brier": brier}
 
 
+def _language_notes(sessions: pd.DataFrame) -> list[str]:
+    if "language" not in sessions:
+        return []
+    languages = sessions.groupby("user_key")["language"].nunique()
+    several = languages.index[languages > 1]
+    if several.empty:
+        return []
+    n = int(sessions["user_key"].isin(several).sum())
+    return [
+        f"{len(several):,} users ({n:,} sessions) used several languages: the effect of a language"
+        " compares sessions, within and between users together."
+    ]
+
+
 def _cluster_notes(sessions: pd.DataFrame, clusters: np.ndarray) -> list[str]:
     if len(sessions) == 0:
         return []
@@ -591,12 +587,21 @@ def _cluster_notes(sessions: pd.DataFrame, clusters: np.ndarray) -> list[str]:
     return notes
 
 
-def _plain(value):
-    """Make numpy numbers plain and what is not finite null, so that JSON can hold it."""
+def plain(value):
+    """Make numpy numbers plain and what is not finite null, so that JSON can hold it.
+
+    Parameters
+    ----------
+    value : dict, list or scalar
+
+    Returns
+    -------
+    dict, list or scalar
+    """
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
+        return [plain(item) for item in value]
+    if isinstance(value, float | np.floating):
         return float(value) if np.isfinite(value) else None
     return value

@@ -87,7 +87,7 @@ def fit_logistic(
     params, converged = start, False
     for _ in range(MAX_ITERATIONS):
         score, information, _ = _derivatives(params, columns, outcome, offset)
-        step = _solve(information, score)
+        step = solve(information, score)
         params = params + step
         converged = bool(np.abs(step).max() <= TOLERANCE)
         if converged or not np.isfinite(params).all():
@@ -116,7 +116,7 @@ def _first_step(columns: np.ndarray, outcome: np.ndarray, offset: np.ndarray | N
     response = FIRST_RESPONSE * (2 * outcome - 1)
     if offset is not None:
         response = response - offset
-    return _solve(columns.T @ columns, columns.T @ response)
+    return solve(columns.T @ columns, columns.T @ response)
 
 
 def _derivatives(
@@ -135,7 +135,7 @@ def _derivatives(
     return score, information, llf
 
 
-def _solve(information: np.ndarray, score: np.ndarray) -> np.ndarray:
+def solve(information: np.ndarray, score: np.ndarray) -> np.ndarray:
     """Solve, also where separation has left no information in some direction."""
     try:
         return linalg.solve(information, score, assume_a="pos")
