@@ -88,9 +88,11 @@ def fit_logistic(
     for _ in range(MAX_ITERATIONS):
         score, information, _ = _derivatives(params, columns, outcome, offset)
         step = solve(information, score)
+        if not np.isfinite(step).all():
+            break
         params = params + step
         converged = bool(np.abs(step).max() <= TOLERANCE)
-        if converged or not np.isfinite(params).all():
+        if converged:
             break
     _, information, llf = _derivatives(params, columns, outcome, offset)
     covariance = linalg.pinvh(information)
@@ -136,9 +138,20 @@ def _derivatives(
 
 
 def solve(information: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Solve, also where separation has left no information in some direction."""
+    """Give Newton's step, also where separation has left no information in some direction.
+
+    Parameters
+    ----------
+    information : numpy.ndarray, shape (columns, columns)
+    score : numpy.ndarray, shape (columns,)
+
+    Returns
+    -------
+    numpy.ndarray, shape (columns,)
+        The shortest of the best steps where there is no single one.
+    """
     try:
-        return linalg.solve(information, score, assume_a="pos")
+        return linalg.cho_solve(linalg.cho_factor(information), score)
     except linalg.LinAlgError:
         return linalg.lstsq(information, score)[0]
 
