@@ -6,31 +6,44 @@ gate of `failed_gates`; otherwise the verdict says "no evidence". `docs/statisti
 assumptions, the thresholds and the sources.
 """
 
-import json
-import warnings
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
 from scipy import optimize, stats
 from statsmodels.stats.multitest import multipletests
 from threadpoolctl import threadpool_limits
 
+from voice_ai_analytics.abandonment_boosting import (
+    NOT_COMPARED,
+    compare_boosting,
+    logistic_score,
+    out_of_fold,
+)
 from voice_ai_analytics.abandonment_design import MIN_WEIGHT, Design, encode_features
+from voice_ai_analytics.abandonment_sample import (
+    AFTER_THE_FACT,
+    Declined,
+    Sample,
+    effective_clusters,
+    features_of,
+    modelled_sessions,
+)
+from voice_ai_analytics.abandonment_tables import tables_of
 from voice_ai_analytics.abandonment_verdict import LEVEL, TARGET, render, strongest, verdict
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.firth import fit_firth, profile
+from voice_ai_analytics.logistic import LogisticFit, expit, fit_logistic
 
 __all__ = ["AbandonmentModel", "fit_abandonment", "render"]
 
-KEYS = ("session_key", "user_key", "outcome", "is_eligible", "opening_user_turns")
-AFTER_THE_FACT = ("duration_seconds", "turn_count", "user_turn_count")
 MIN_EVENTS_PER_TERM = 10
 MIN_USERS_PER_TERM = 2
 # Users of equal size; with fewer the sandwich is known to be too small.
 MIN_CLUSTERS = 50
 SEPARATION_LOG_ODDS = 15.0
-MAX_ITERATIONS = 30
+ROWS_AT_A_TIME = 4096
 
 
 @dataclass(frozen=True)
@@ -48,102 +61,17 @@ class AbandonmentModel:
     @property
     def exit_code(self) -> int:
         """0, or 3 when nothing could be estimated."""
-        return 0 if self.result["coefficients"] else 3
+        hazard, multinomial = (self.result.get(part, {}) for part in ("hazard", "multinomial"))
+        found = self.result["coefficients"], hazard.get("bands"), multinomial.get("coefficients")
+        return 0 if any(found) else 3
 
     def to_json(self) -> dict:
         """Give the model as plain JSON values; what could not be estimated is null."""
         return self.result
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Give the model as two warehouse tables.
-
-        Returns
-        -------
-        dict of str to pandas.DataFrame
-            `voice_ai_abandonment_coefficients`, one row a term, and `voice_ai_abandonment_model`,
-            one row; lists and counts by reason are JSON text there.
-        """
-        coefficients = pd.DataFrame(self.result["coefficients"], columns=list(COEFFICIENT_TYPES))
-        flat = {}
-        for name, value in self.result.items():
-            if name in ("auc", "calibration", "intercept"):
-                flat |= {f"{name}_{part}": number for part, number in value.items()}
-            elif name != "coefficients":
-                is_list = isinstance(value, dict | list)
-                flat[name] = json.dumps(value, ensure_ascii=False) if is_list else value
-        types = {c: "float64" for c in flat if c.startswith(("auc_", "calibration_", "intercept_"))}
-        types |= {c: "float64" for c in flat if c.endswith("p_value")}
-        model = pd.DataFrame([flat]).astype(types | {"strongest_predictor": "string"})
-        return {
-            "voice_ai_abandonment_coefficients": coefficients.astype(COEFFICIENT_TYPES),
-            "voice_ai_abandonment_model": model,
-        }
-
-
-COEFFICIENT_TYPES = {
-    "term": "string",
-    "feature": "string",
-    "level": "string",
-    "reference_level": "string",
-    "is_after_the_fact": "bool",
-    "n_sessions": "int64",
-    "standard_deviation": "float64",
-    "log_odds": "float64",
-    "std_error": "float64",
-    "ci_low": "float64",
-    "ci_high": "float64",
-    "p_value": "float64",
-    "q_value": "float64",
-    "jackknife_std_error": "float64",
-    "jackknife_q_value": "float64",
-    "odds_ratio": "float64",
-    "odds_ratio_ci_low": "float64",
-    "odds_ratio_ci_high": "float64",
-    "odds_ratio_per_sd": "float64",
-    "odds_ratio_per_sd_ci_low": "float64",
-    "odds_ratio_per_sd_ci_high": "float64",
-    "odds_ratio_per_0_1": "float64",
-    "odds_ratio_per_0_1_ci_low": "float64",
-    "odds_ratio_per_0_1_ci_high": "float64",
-    "average_marginal_effect": "float64",
-    "average_marginal_effect_ci_low": "float64",
-    "average_marginal_effect_ci_high": "float64",
-}
-
-
-class _Declined(Exception):
-    """Nothing can be estimated; the message is the reason, for the verdict."""
-
-
-@dataclass
-class _Sample:
-    """The sessions still in the model, why others left, and the terms they allow."""
-
-    sessions: pd.DataFrame
-    excluded: dict[str, int]
-    design: Design = field(default_factory=Design)
-    separation: list[dict] = field(default_factory=list)
-
-    @property
-    def outcome(self) -> np.ndarray:
-        """Abandoned as 1.0, completed as 0.0."""
-        return (self.sessions["outcome"] == "abandoned").to_numpy(dtype=float)
-
-    @property
-    def clusters(self) -> np.ndarray:
-        """A number for each user, and for each session without one."""
-        codes, users = pd.factorize(self.sessions["user_key"])
-        alone = codes < 0
-        codes[alone] = len(users) + np.arange(alone.sum())
-        return codes
-
-    def leave_out(self, rows_by_reason: dict[str, np.ndarray]) -> None:
-        """Take sessions out, each counted under the first of its reasons."""
-        gone = np.zeros(len(self.sessions), dtype=bool)
-        for reason, rows in rows_by_reason.items():
-            self.excluded[reason] = self.excluded.get(reason, 0) + int((rows & ~gone).sum())
-            gone |= rows
-        self.sessions = self.sessions[~gone].reset_index(drop=True)
+        """Give the model as warehouse tables, see `tables_of`."""
+        return tables_of(self.result)
 
 
 # On narrow matrices threads cost more than they give, and their number would change last digits.
@@ -155,6 +83,7 @@ def fit_abandonment(
     folds: int = 5,
     bootstrap: int = 1000,
     seed: int = 0,
+    boosting: bool = False,
 ) -> AbandonmentModel:
     """Estimate how session features are associated with abandonment.
 
@@ -177,6 +106,8 @@ def fit_abandonment(
         Replicates, over users, of the interval of the AUC.
     seed : int
         Of folds and bootstrap.
+    boosting : bool
+        Also compare with gradient boosting, see `compare_boosting`.
 
     Returns
     -------
@@ -205,23 +136,23 @@ def fit_abandonment(
     """
     _check_arguments(frame, k=(k, 1), folds=(folds, 2), bootstrap=(bootstrap, 100))
     frame = frame.sort_values("session_key", ignore_index=True)
-    features = [c for c in frame if c not in KEYS]
-    if not include_after_the_fact:
-        features = [c for c in features if c not in AFTER_THE_FACT]
-    sessions, excluded, notes = _modelled_sessions(frame, k)
-    sample, trimmed, estimates, declined = _Sample(sessions, dict(excluded)), [], {}, None
-    separation = {}
+    features = features_of(frame, include_after_the_fact)
+    sessions, excluded, notes = modelled_sessions(frame, k)
+    sample, trimmed, estimates, declined = Sample(sessions, dict(excluded)), [], {}, None
+    separation, penalised = {}, {}
     try:
         while (fitted := _settle(sample, features, k, folds)) is None:
             separation |= {item["term"]: item for item in sample.separation}
+            penalised |= {row["term"]: row for row in sample.firth}
             last = sample.design.terms[-1].feature
             trimmed.append({"term": last, "reason": "too few sessions or users for so many terms"})
             features.remove(last)
-            sample = _Sample(sessions, dict(excluded))
-        estimates = _estimates(sample, fitted, folds, bootstrap, seed)
-    except _Declined as reason:
+            sample = Sample(sessions, dict(excluded))
+        estimates = _estimates(sample, fitted, folds, bootstrap, seed, boosting)
+    except Declined as reason:
         declined = str(reason)
     separation |= {item["term"]: item for item in sample.separation}
+    penalised |= {row["term"]: row for row in sample.firth}
     outcome, clusters, design = sample.outcome, sample.clusters, sample.design
     result = {
         "verdict": "",
@@ -236,6 +167,7 @@ def fit_abandonment(
         "cluster_wald_p_value": None,
         "auc": {"estimate": None, "ci_low": None, "ci_high": None},
         "calibration": {"slope": None, "intercept": None, "brier": None},
+        "boosting": NOT_COMPARED,
         "target": TARGET,
         "k": k,
         "interval_of": "log_odds",
@@ -248,12 +180,16 @@ def fit_abandonment(
         "seed": seed,
         "dropped": design.dropped + trimmed,
         "separation": list(separation.values()),
-        "notes": notes + design.notes + _cluster_notes(sample.sessions, clusters),
+        "firth": list(penalised.values()),
+        "notes": notes
+        + design.notes
+        + _language_notes(sample.sessions)
+        + _cluster_notes(sample.sessions, clusters),
     } | estimates
     if declined is None:
         result["strongest_predictor"] = strongest(result)
     result["verdict"] = verdict(result, declined)
-    return AbandonmentModel(_plain(result))
+    return AbandonmentModel(plain(result))
 
 
 def _check_arguments(frame: pd.DataFrame, **options: tuple[int, int]) -> None:
@@ -265,40 +201,7 @@ def _check_arguments(frame: pd.DataFrame, **options: tuple[int, int]) -> None:
             raise UserError(f"the feature frame has no column {column}: use feature_query")
 
 
-def _modelled_sessions(frame: pd.DataFrame, k: int) -> tuple[pd.DataFrame, dict, list[str]]:
-    """Keep the sessions that the target speaks of, and count the others by reason."""
-    reason = frame["outcome"].astype("object").where(frame["outcome"].notna(), "unknown")
-    reason = reason.replace({"unknown": "outcome unknown"})
-    in_target = reason.isin(["completed", "abandoned"])
-    eligible = frame["is_eligible"].eq(True).fillna(False).astype(bool)
-    reason = reason.mask(in_target & ~eligible, "not eligible")
-    keep = in_target & eligible
-    excluded = {"transferred": 0} | reason[~keep].value_counts().sort_index().to_dict()
-    notes = [
-        f"{excluded['transferred']:,} transferred sessions are neither completed nor abandoned: "
-        "they are left out, not counted as either."
-    ]
-    sessions = frame[keep].reset_index(drop=True)
-    if "opening_user_turns" in sessions and (sessions["opening_user_turns"] > 0).any():
-        silent = sessions["opening_user_turns"].fillna(0) == 0
-        if silent.any():
-            excluded["no user turns"] = int(silent.sum())
-            abandoned = int((sessions["outcome"][silent] == "abandoned").sum())
-            notes.append(
-                f"{silent.sum():,} sessions without a user turn have no opening and are left out; "
-                f"{abandoned:,} of them were abandoned."
-            )
-        sessions = sessions[~silent].reset_index(drop=True)
-        short = int((sessions["opening_user_turns"] < k).sum())
-        if short:
-            notes.append(
-                f"{short:,} of {len(sessions):,} sessions ended before user turn {k}: "
-                "their opening is the user turns they had."
-            )
-    return sessions, {name: int(count) for name, count in excluded.items()}, notes
-
-
-def _settle(sample: _Sample, features: list[str], k: int, folds: int):
+def _settle(sample: Sample, features: list[str], k: int, folds: int) -> LogisticFit | None:
     """Leave sessions out until every term has a finite estimate, and give the fit.
 
     None if the sessions left are too few for the terms.
@@ -313,35 +216,36 @@ def _settle(sample: _Sample, features: list[str], k: int, folds: int):
             continue
         if not _can_bear(sample):
             return None
-        fitted = _glm(sample.design.standardised, outcome, clusters)
+        fitted = fit_logistic(sample.design.standardised, outcome, clusters)
         found, predicted = _separation(sample.design, outcome, fitted)
         if not found:
             if not fitted.converged:
-                raise _Declined("the fit does not converge")
+                raise Declined("the fit does not converge")
             return fitted
         sample.separation += found
+        sample.firth += _firth(sample.design, outcome, {item["term"] for item in found})
         if predicted.all():
-            raise _Declined(_separated(sample.separation))
+            raise Declined(_separated(sample.separation))
         sample.leave_out({"outcome predicted perfectly (separation)": predicted})
 
 
 def _require_both_outcomes(outcome: np.ndarray, clusters: np.ndarray, folds: int) -> None:
     n, events = len(outcome), int(outcome.sum())
     if n == 0:
-        raise _Declined("no eligible session that could be modelled was completed or abandoned")
+        raise Declined("no eligible session that could be modelled was completed or abandoned")
     if events in (0, n):
         only = "abandoned" if events else "completed"
-        raise _Declined(f"all {n:,} sessions were {only}, and both outcomes are needed")
+        raise Declined(f"all {n:,} sessions were {only}, and both outcomes are needed")
     users = min(len(np.unique(clusters[outcome == value])) for value in (0, 1))
     if users < folds:
-        raise _Declined(f"one of the two outcomes comes from {users} users; {folds} are needed")
+        raise Declined(f"one of the two outcomes comes from {users} users; {folds} are needed")
 
 
-def _can_bear(sample: _Sample) -> bool:
+def _can_bear(sample: Sample) -> bool:
     """Whether there are sessions and users enough for the terms; declines if for none."""
     terms = sample.design.terms
     if not terms and not sample.separation:
-        raise _Declined("no feature varies, so there is no term to test")
+        raise Declined("no feature varies, so there is no term to test")
     events, n = int(sample.outcome.sum()), len(sample.sessions)
     users, rarer = len(np.unique(sample.clusters)), min(events, n - events)
     most = min(rarer // MIN_EVENTS_PER_TERM, users // MIN_USERS_PER_TERM)
@@ -350,8 +254,8 @@ def _can_bear(sample: _Sample) -> bool:
     if len({term.feature for term in terms}) > 1:
         return False
     if sample.separation:
-        raise _Declined(_separated(sample.separation))
-    raise _Declined(
+        raise Declined(_separated(sample.separation))
+    raise Declined(
         f"{events:,} abandoned and {n - events:,} completed sessions of {users:,} users are too "
         f"few; each term needs {MIN_EVENTS_PER_TERM} of either and {MIN_USERS_PER_TERM} users"
     )
@@ -362,11 +266,14 @@ def _separated(separation: list[dict]) -> str:
     return f"abandoned and completed sessions are separated by {named}, whose effect is not finite"
 
 
-def _estimates(sample: _Sample, fitted, folds: int, bootstrap: int, seed: int) -> dict:
+def _estimates(
+    sample: Sample, fitted: LogisticFit, folds: int, bootstrap: int, seed: int, boosting: bool
+) -> dict:
     outcome, clusters, design = sample.outcome, sample.clusters, sample.design
     fit, rng = _fit(design, outcome, clusters, fitted), np.random.default_rng(seed)
-    score = _out_of_fold_log_odds(design.standardised, outcome, clusters, folds, rng)
-    return {
+    fold = _folds(outcome, clusters, folds, rng)[clusters]
+    score = out_of_fold(design.standardised, outcome, fold, logistic_score)
+    estimates = {
         "coefficients": _coefficients(design, fit),
         "intercept": {"log_odds": fit.params[0], "std_error": fit.covariance[0, 0] ** 0.5},
         "likelihood_ratio_p_value": fit.likelihood_ratio_p_value,
@@ -374,6 +281,10 @@ def _estimates(sample: _Sample, fitted, folds: int, bootstrap: int, seed: int) -
         "auc": _auc(outcome, score, clusters, bootstrap, rng),
         "calibration": _calibration(outcome, score),
     }
+    if boosting:
+        compared = compare_boosting(design, outcome, clusters, fold, score, rng)
+        estimates["boosting"] = compared
+    return estimates
 
 
 @dataclass(frozen=True)
@@ -389,22 +300,9 @@ class _Fit:
     few_clusters: bool
 
 
-def _glm(
-    columns: np.ndarray,
-    outcome: np.ndarray,
-    clusters: np.ndarray | None = None,
-    offset: np.ndarray | None = None,
-):
-    """Fit by maximum likelihood; with clusters, the covariance is theirs."""
-    options = {} if clusters is None else {"cov_type": "cluster", "cov_kwds": {"groups": clusters}}
-    with warnings.catch_warnings():
-        # Overflow and perfect prediction are what _separation looks for.
-        warnings.simplefilter("ignore")
-        model = sm.GLM(outcome, columns, sm.families.Binomial(), offset=offset)
-        return model.fit(maxiter=MAX_ITERATIONS, tol=1e-8, tol_criterion="params", **options)
-
-
-def _separation(design: Design, outcome: np.ndarray, fitted) -> tuple[list[dict], np.ndarray]:
+def _separation(
+    design: Design, outcome: np.ndarray, fitted: LogisticFit
+) -> tuple[list[dict], np.ndarray]:
     """Find terms without a finite estimate, and the sessions they predict perfectly.
 
     A direction in which the likelihood never falls exists exactly if a linear programme has a
@@ -440,7 +338,30 @@ def _separation(design: Design, outcome: np.ndarray, fitted) -> tuple[list[dict]
     ], predicted
 
 
-def _fit(design: Design, outcome: np.ndarray, clusters: np.ndarray, fitted) -> _Fit:
+def _firth(design: Design, outcome: np.ndarray, separated: set[str]) -> list[dict]:
+    """Penalised estimates of separated terms, in their own units; sessions as independent."""
+    columns = design.standardised
+    fit, rows = fit_firth(columns, outcome), []
+    for i, term in enumerate(design.terms, start=1):
+        if term.name in separated and fit.converged:
+            interval, spread = profile(fit, i, columns, outcome), term.values.std()
+            rows.append(
+                {
+                    "term": term.name,
+                    "level": term.level,
+                    "reference_level": term.reference,
+                    "n_sessions": len(outcome),
+                    "log_odds": fit.params[i] / spread,
+                    "ci_low": interval["ci_low"] / spread,
+                    "ci_high": interval["ci_high"] / spread,
+                    "p_value": interval["p_value"],
+                    "interval": "profile of the penalised likelihood, sessions as independent",
+                }
+            )
+    return rows
+
+
+def _fit(design: Design, outcome: np.ndarray, clusters: np.ndarray, fitted: LogisticFit) -> _Fit:
     """Carry a fit on standardised terms back to their own units, and test the whole of it."""
     values = design.matrix[:, 1:]
     back = np.diag(np.r_[1.0, 1 / values.std(axis=0)])
@@ -454,41 +375,53 @@ def _fit(design: Design, outcome: np.ndarray, clusters: np.ndarray, fitted) -> _
     wald_f = wald * (groups - terms) / (terms * (groups - 1))
     return _Fit(
         params=back @ fitted.params,
-        covariance=back @ fitted.cov_params() @ back.T,
+        covariance=back @ fitted.covariance @ back.T,
         jackknife=back @ jackknife @ back.T,
         likelihood_ratio_p_value=stats.chi2.sf(2 * (fitted.llf - null), terms),
         wald_p_value=stats.f.sf(wald_f, terms, groups - terms),
         n_clusters=groups,
-        few_clusters=_effective_clusters(clusters) < MIN_CLUSTERS,
+        few_clusters=effective_clusters(clusters) < MIN_CLUSTERS,
     )
 
 
 def _jackknife(
-    columns: np.ndarray, outcome: np.ndarray, clusters: np.ndarray, fitted
+    columns: np.ndarray, outcome: np.ndarray, clusters: np.ndarray, fitted: LogisticFit
 ) -> np.ndarray:
     """Covariance from leaving out one user at a time, by one Newton step each.
 
     Unlike the sandwich it is not too small when few users, or a few heavy ones, carry a term.
     """
-    chance = _logistic(columns @ fitted.params)
-    weight, groups, width = chance * (1 - chance), len(np.unique(clusters)), columns.shape[1]
-    score, information = np.empty((groups, width)), np.empty((groups, width, width))
-    for i in range(width):
-        score[:, i] = np.bincount(clusters, (outcome - chance) * columns[:, i])
-        for j in range(i + 1):
-            product = np.bincount(clusters, weight * columns[:, i] * columns[:, j])
-            information[:, i, j] = information[:, j, i] = product
-    total = information.sum(axis=0)
+    chance = expit(columns @ fitted.params)
+    weight, residual, width = chance * (1 - chance), outcome - chance, columns.shape[1]
+    total = columns.T @ (columns * weight[:, None])
     # So that a term which one user alone carries gets a huge error, not a singular matrix.
     total += 1e-9 * np.trace(total) * np.eye(width)
-    steps = np.linalg.solve(total - information, score[:, :, None])[:, :, 0]
-    return (groups - 1) / groups * steps.T @ steps
+    left, right = np.tril_indices(width)
+    covariance = np.zeros((width, width))
+    for rows, starts in _some_users_at_a_time(clusters):
+        x = columns[rows]
+        score = np.add.reduceat(x * residual[rows, None], starts)
+        products = x[:, left] * x[:, right] * weight[rows, None]
+        rest = np.empty((len(starts), width, width))
+        rest[:, left, right] = np.add.reduceat(products, starts)
+        rest[:, right, left] = rest[:, left, right]
+        steps = np.linalg.solve(total - rest, score[:, :, None])[:, :, 0]
+        covariance += steps.T @ steps
+    groups = len(np.unique(clusters))
+    return (groups - 1) / groups * covariance
 
 
-def _effective_clusters(clusters: np.ndarray) -> float:
-    """Kish's number of users of equal size: a few heavy users make few of many."""
-    sizes = np.bincount(clusters)
-    return sizes.sum() ** 2 / (sizes**2).sum()
+def _some_users_at_a_time(clusters: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Give the rows of some users, user by user, and where among them each user's rows start."""
+    order = np.argsort(clusters, kind="stable")
+    ends = np.cumsum(np.bincount(clusters))
+    done = 0
+    while done < len(order):
+        first, until = np.searchsorted(ends, [done, done + ROWS_AT_A_TIME], side="right")
+        until = max(until, first + 1)  # one user may have more rows than that
+        starts = np.r_[done, ends[first : until - 1]] - done
+        yield order[done : ends[until - 1]], starts
+        done = ends[until - 1]
 
 
 def _coefficients(design: Design, fit: _Fit) -> list[dict]:
@@ -547,7 +480,7 @@ def _odds_ratios(name: str, log_odds: np.ndarray) -> dict[str, float]:
 def _average_marginal_effects(design: Design, fit: _Fit) -> list[tuple[float, float]]:
     """Effect on the probability and its standard error, averaged over the sessions concerned."""
     columns = design.matrix
-    chance = _logistic(columns @ fit.params)
+    chance = expit(columns @ fit.params)
     covariance = fit.jackknife if fit.few_clusters else fit.covariance
     effects = []
     for i, term in enumerate(design.terms, start=1):
@@ -561,34 +494,14 @@ def _average_marginal_effects(design: Design, fit: _Fit) -> list[tuple[float, fl
             siblings = [j for j, t in enumerate(design.terms, start=1) if t.feature == term.feature]
             x = columns.copy()
             x[:, siblings] = 0.0
-            without = _logistic(x @ fit.params)
+            without = expit(x @ fit.params)
             gradient = -(without * (1 - without)) @ x / len(x)
             x[:, i] = 1.0
-            having = _logistic(x @ fit.params)
+            having = expit(x @ fit.params)
             gradient += (having * (1 - having)) @ x / len(x)
             effect = (having - without).mean()
         effects.append((effect, np.sqrt(gradient @ covariance @ gradient)))
     return effects
-
-
-def _logistic(log_odds: np.ndarray) -> np.ndarray:
-    return 0.5 * (1 + np.tanh(log_odds / 2))
-
-
-def _out_of_fold_log_odds(
-    columns: np.ndarray,
-    outcome: np.ndarray,
-    clusters: np.ndarray,
-    folds: int,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """Predict each session from a fit that saw none of its user's sessions."""
-    fold = _folds(outcome, clusters, folds, rng)[clusters]
-    score = np.empty(len(outcome))
-    for number in range(folds):
-        test = fold == number
-        score[test] = columns[test] @ _glm(columns[~test], outcome[~test]).params
-    return score
 
 
 def _folds(
@@ -635,10 +548,24 @@ def _calibration(outcome: np.ndarray, score: np.ndarray) -> dict[str, float | No
     """Slope of the out-of-fold log-odds, intercept with that slope held at 1, Brier score."""
     slope = None
     if np.ptp(score) > 1e-9:
-        slope = _glm(sm.add_constant(score), outcome).params[1]
-    intercept = _glm(np.ones((len(score), 1)), outcome, offset=score).params[0]
-    brier = np.mean((outcome - _logistic(score)) ** 2)
+        slope = fit_logistic(np.column_stack([np.ones(len(score)), score]), outcome).params[1]
+    intercept = fit_logistic(np.ones((len(score), 1)), outcome, offset=score).params[0]
+    brier = np.mean((outcome - expit(score)) ** 2)
     return {"slope": slope, "intercept": intercept, "brier": brier}
+
+
+def _language_notes(sessions: pd.DataFrame) -> list[str]:
+    if "language" not in sessions:
+        return []
+    languages = sessions.groupby("user_key")["language"].nunique()
+    several = languages.index[languages > 1]
+    if several.empty:
+        return []
+    n = int(sessions["user_key"].isin(several).sum())
+    return [
+        f"{len(several):,} users ({n:,} sessions) used several languages: the effect of a language"
+        " compares sessions, within and between users together."
+    ]
 
 
 def _cluster_notes(sessions: pd.DataFrame, clusters: np.ndarray) -> list[str]:
@@ -650,7 +577,7 @@ def _cluster_notes(sessions: pd.DataFrame, clusters: np.ndarray) -> list[str]:
             f"{alone:,} sessions name no user: each counts as a user of its own, so intervals are "
             "too narrow if such users come back."
         )
-    effective = _effective_clusters(clusters)
+    effective = effective_clusters(clusters)
     if effective < MIN_CLUSTERS:
         notes.append(
             f"{len(np.unique(clusters)):,} users, worth {effective:.0f} of equal size, are fewer "
@@ -660,12 +587,21 @@ def _cluster_notes(sessions: pd.DataFrame, clusters: np.ndarray) -> list[str]:
     return notes
 
 
-def _plain(value):
-    """Make numpy numbers plain and what is not finite null, so that JSON can hold it."""
+def plain(value):
+    """Make numpy numbers plain and what is not finite null, so that JSON can hold it.
+
+    Parameters
+    ----------
+    value : dict, list or scalar
+
+    Returns
+    -------
+    dict, list or scalar
+    """
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
+        return [plain(item) for item in value]
+    if isinstance(value, float | np.floating):
         return float(value) if np.isfinite(value) else None
     return value

@@ -98,6 +98,8 @@ def _pooled_levels(
         few = (counts.size() < MIN_LEVEL_SESSIONS) | (counts.nunique() < MIN_LEVEL_USERS)
         return sorted(few.index[few])
 
+    if feature == "language":
+        levels = _joined_variants(levels, rare(levels), rule, design)
     pooled = rare(levels)
     if kind == "text" and len(pooled) > 1:
         shown = ", ".join(pooled[:10]) + (" and more" if len(pooled) > 10 else "")
@@ -119,6 +121,16 @@ def _pooled_levels(
     if few.any():
         design.left_out[f"{feature} of {rule}"] = few
     return levels
+
+
+def _joined_variants(levels: pd.Series, rare: list[str], rule: str, design: Design) -> pd.Series:
+    """Take rare regional variants for their language: en-GB and en-IN for en."""
+    variants = [tag for tag in rare if "-" in tag]
+    if not variants:
+        return levels
+    shown = ", ".join(variants[:10]) + (" and more" if len(variants) > 10 else "")
+    design.notes.append(f"language: {shown} count as the language they vary ({rule} each).")
+    return levels.where(~levels.isin(variants), levels.str.split("-").str[0])
 
 
 def _level_terms(feature: str, levels: pd.Series, kind: str) -> list[Term]:

@@ -30,7 +30,29 @@ def feature_query(sessions_relation: str, turns_relation: str, k: int) -> str:
     """
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
         raise UserError(f"k is {k!r}: give a whole number of user turns, 1 or more")
-    template = files("voice_ai_analytics").joinpath("abandonment_features.sql")
-    return Template(template.read_text(encoding="utf-8")).substitute(
-        sessions=sessions_relation, turns=turns_relation, k=k
+    return _filled(
+        "abandonment_features.sql", sessions=sessions_relation, turns=turns_relation, k=k
     )
+
+
+def openings_query(turns_relation: str) -> str:
+    """Write the SQL of the openings for other k, the same for DuckDB and PostgreSQL.
+
+    Parameters
+    ----------
+    turns_relation : str
+        The certified turn table, quoted as dbt's manifest gives it.
+
+    Returns
+    -------
+    str
+        A query with one row a session that has a user turn: `session_key`, and the opening
+        columns of `feature_query` for the first 1, 2, 3 and 5 user turns, in one scan; the number
+        is the end of their names.
+    """
+    return _filled("abandonment_openings.sql", turns=turns_relation)
+
+
+def _filled(file: str, **values) -> str:
+    template = files("voice_ai_analytics").joinpath(file).read_text(encoding="utf-8")
+    return Template(template).substitute(values)

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from voice_ai_analytics.abandonment_sections import render_sections
+
 if TYPE_CHECKING:
     from voice_ai_analytics.abandonment import AbandonmentModel
 
@@ -93,7 +95,7 @@ def _effect(row: dict) -> str:
 
 
 def render(model: AbandonmentModel, console: Console) -> None:
-    """Print the model as a table, what was left out, and last the verdict.
+    """Print the model as a table, what stands beside it, what was left out, and last the verdict.
 
     Parameters
     ----------
@@ -130,6 +132,7 @@ def render(model: AbandonmentModel, console: Console) -> None:
             f"{_number(calibration['slope'])}, intercept {_number(calibration['intercept'])}, "
             f"Brier {_number(calibration['brier'])}."
         )
+    render_sections(result, console)
     for reason, count in result["excluded"].items():
         if count:
             console.print(escape(f"Left out: {count:,} sessions, {reason}."))

@@ -6,8 +6,9 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from voice_ai_analytics.abandonment import AbandonmentModel, fit_abandonment
-from voice_ai_analytics.abandonment_features import feature_query
+from voice_ai_analytics.abandonment import AbandonmentModel
+from voice_ai_analytics.abandonment_features import feature_query, openings_query
+from voice_ai_analytics.abandonment_study import study_abandonment
 from voice_ai_analytics.as_of import as_of_moment, as_of_statement, check_history
 from voice_ai_analytics.as_of_query import MetricAnswer
 from voice_ai_analytics.asr_references import read_file
@@ -46,18 +47,22 @@ def fit_and_write_back(
     output : Path
         The JSON file.
     k, include_after_the_fact, seed
-        As for `fit_abandonment`.
+        As for `study_abandonment`.
 
     Returns
     -------
     AbandonmentModel
         Also where nothing could be estimated; its ``exit_code`` is 3 then.
     """
-    query = feature_query(
-        project.relation("fact_voice_ai_sessions"), project.relation("fact_voice_ai_turns"), k
+    turns = project.relation("fact_voice_ai_turns")
+    model = study_abandonment(
+        warehouse.query(feature_query(project.relation("fact_voice_ai_sessions"), turns, k)),
+        warehouse.query(openings_query(turns)),
+        k,
+        include_after_the_fact,
+        seed,
+        project.min_cohort_size,
     )
-    frame = warehouse.query(query)
-    model = fit_abandonment(frame, k=k, include_after_the_fact=include_after_the_fact, seed=seed)
     write_whole(output, json.dumps(model.to_json(), indent=2, ensure_ascii=False) + "\n")
     warehouse.write_tables(model.tables())
     return model
