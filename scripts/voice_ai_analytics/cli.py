@@ -30,6 +30,13 @@ ProfilesDir = Annotated[
     typer.Option("--profiles-dir", help="Where profiles.yml is, unless dbt finds it."),
 ]
 Target = Annotated[str | None, typer.Option("--target", help="The dbt target, if not the default.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        help="Sessions as they were known at the end of this day, or at this instant; UTC where no"
+        " zone is given."
+    ),
+]
 
 
 class Engine(StrEnum):
@@ -148,6 +155,7 @@ def fit_abandonment(
         ),
     ] = False,
     seed: Annotated[int, typer.Option(help="Of cross-validation folds and bootstrap.")] = 0,
+    as_of: AsOf = None,
     output: Annotated[Path, typer.Option(help="The JSON file to write.")] = Path(
         "abandonment_model.json"
     ),
@@ -161,7 +169,7 @@ def fit_abandonment(
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
     with console.status("Fitting the abandonment model"):
         model = fit_and_write_back(
-            project, Warehouse(project), output, k, include_after_the_fact, seed
+            project, Warehouse(project), output, k, include_after_the_fact, seed, as_of
         )
     render(model, console)
     console.print(f"Model: {output}", highlight=False)
@@ -239,6 +247,7 @@ def compare_asr(
     project_dir: ProjectDir = Path("."),
     profiles_dir: ProfilesDir = None,
     target: Target = None,
+    as_of: AsOf = None,
     output: Annotated[
         Path | None, typer.Option("--json", help="The JSON file to write the result to.")
     ] = None,
@@ -255,7 +264,7 @@ def compare_asr(
 
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
     with console.status("Comparing releases"):
-        result = compare(project, Warehouse(project), before, after, output)
+        result = compare(project, Warehouse(project), before, after, output, as_of)
     render(result, console)
     if output:
         console.print(f"Result: {output}", highlight=False, soft_wrap=True)
@@ -280,12 +289,7 @@ def query(
         str | None, typer.Option(help="First day of metric_time, such as 2026-03-01, UTC.")
     ] = None,
     end: Annotated[str | None, typer.Option(help="Last day of metric_time, UTC.")] = None,
-    as_of: Annotated[
-        str | None,
-        typer.Option(
-            help="Answer as on the end of this day, or at this instant; UTC where no zone is given."
-        ),
-    ] = None,
+    as_of: AsOf = None,
     csv: Annotated[Path | None, typer.Option(help="The CSV file to write the rows to.")] = None,
     output: Annotated[
         Path | None, typer.Option("--json", help="The JSON file to write the answer to.")

@@ -9,7 +9,12 @@ from pathlib import Path
 from voice_ai_analytics.abandonment import AbandonmentModel
 from voice_ai_analytics.abandonment_features import feature_query, openings_query
 from voice_ai_analytics.abandonment_study import study_abandonment
-from voice_ai_analytics.as_of import as_of_moment, as_of_statement, check_history
+from voice_ai_analytics.as_of import (
+    as_of_moment,
+    as_of_sessions,
+    as_of_statement,
+    check_history,
+)
 from voice_ai_analytics.as_of_query import MetricAnswer
 from voice_ai_analytics.asr_references import read_file
 from voice_ai_analytics.asr_results import AsrEvaluation, compare, spooled, summarise
@@ -28,6 +33,15 @@ from voice_ai_analytics.service import Limits, MetricQuery, MetricService
 from voice_ai_analytics.warehouse import Warehouse
 
 
+def _sessions(project: DbtProject, warehouse: Warehouse, as_of: str | None) -> str:
+    """Give the relation of certified sessions, now or as they were known at a moment."""
+    if not as_of:
+        return project.relation("fact_voice_ai_sessions")
+    moment = as_of_moment(as_of)
+    check_history(project, warehouse, moment)
+    return as_of_sessions(project, moment)
+
+
 def fit_and_write_back(
     project: DbtProject,
     warehouse: Warehouse,
@@ -35,6 +49,7 @@ def fit_and_write_back(
     k: int = 3,
     include_after_the_fact: bool = False,
     seed: int = 0,
+    as_of: str | None = None,
 ) -> AbandonmentModel:
     """Fit the abandonment model on certified tables; write it as JSON and as warehouse tables.
 
@@ -48,6 +63,8 @@ def fit_and_write_back(
         The JSON file.
     k, include_after_the_fact, seed
         As for `study_abandonment`.
+    as_of : str or None
+        As for `as_of_moment`: sessions as they were known then, their turns as now. None for now.
 
     Returns
     -------
@@ -56,7 +73,7 @@ def fit_and_write_back(
     """
     turns = project.relation("fact_voice_ai_turns")
     model = study_abandonment(
-        warehouse.query(feature_query(project.relation("fact_voice_ai_sessions"), turns, k)),
+        warehouse.query(feature_query(_sessions(project, warehouse, as_of), turns, k)),
         warehouse.query(openings_query(turns)),
         k,
         include_after_the_fact,
@@ -151,7 +168,12 @@ def query_metrics(
 
 
 def compare_asr(
-    project: DbtProject, warehouse: Warehouse, before: str, after: str, output: Path | None
+    project: DbtProject,
+    warehouse: Warehouse,
+    before: str,
+    after: str,
+    output: Path | None,
+    as_of: str | None = None,
 ) -> ReleaseComparison:
     """Compare two ASR releases on certified tables; write the result as JSON and as tables.
 
@@ -165,13 +187,15 @@ def compare_asr(
         Values of ``asr_model``.
     output : Path or None
         A JSON file for the result.
+    as_of : str or None
+        As for `as_of_moment`: sessions as they were known then, word errors as now. None for now.
 
     Returns
     -------
     ReleaseComparison
         Also where nothing could be estimated; its ``exit_code`` is 3 then.
     """
-    sessions = project.relation("fact_voice_ai_sessions")
+    sessions = _sessions(project, warehouse, as_of)
     try:
         evaluations = project.relation("fact_voice_ai_asr_evaluations")
     except UserError:

@@ -4,7 +4,7 @@ select
     count(*) as sessions,
     cast(min(started_at) as date) as first_day,
     cast(max(started_at) as date) as last_day
-from $sessions
+from $sessions as sessions
 where asr_model is not null
 group by asr_model
 order by min(started_at), asr_model

@@ -15,6 +15,6 @@ select
     cast(is_transferred as integer) as is_transferred,
     turn_count,
     error_turn_count
-from $sessions
+from $sessions as sessions
 where asr_model in ($mark, $mark)
 order by session_key
