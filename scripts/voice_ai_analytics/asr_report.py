@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from voice_ai_analytics.asr_calibration import warning
-from voice_ai_analytics.asr_results import RESULTS, rate_sentence
+from voice_ai_analytics.asr_results import RESULTS, numbers_as_floats, rate_sentence
 from voice_ai_analytics.report_figures import (
     GRID,
     INK,
@@ -31,7 +31,7 @@ def asr_plots(asr: dict[str, pd.DataFrame] | None) -> list[Plot]:
     """Draw error rates by language and ASR model, and how far confidence can be believed."""
     if not asr:
         return []
-    rates, calibration, curves = (asr[name] for name in RESULTS)
+    rates, calibration, curves = (numbers_as_floats(asr[name]) for name in RESULTS)
     return [_rates(rates), _curves(calibration, curves)]
 
 
@@ -39,7 +39,7 @@ def asr_sentences(asr: dict[str, pd.DataFrame] | None) -> list[str]:
     """Say the overall error rate, where confidence is furthest off, and what not to compare."""
     if not asr:
         return [NOT_YET]
-    rates, calibration, _ = (asr[name] for name in RESULTS)
+    rates, calibration, _ = (numbers_as_floats(asr[name]) for name in RESULTS)
     overall = rates[rates["grouped_by"] == "overall"].iloc[0]
     sentences = [rate_sentence(overall.where(overall.notna(), None).to_dict())]
     known = calibration[calibration["gap"].notna()]

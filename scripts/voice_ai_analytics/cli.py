@@ -33,8 +33,8 @@ Target = Annotated[str | None, typer.Option("--target", help="The dbt target, if
 AsOf = Annotated[
     str | None,
     typer.Option(
-        help="Sessions as they were known at the end of this day, or at this instant; UTC where no"
-        " zone is given."
+        help="Sessions as they were known at the end of this day, or at this instant (UTC where no"
+        " zone is given); what stands beside the fact is left as it is."
     ),
 ]
 

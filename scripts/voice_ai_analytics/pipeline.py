@@ -64,7 +64,8 @@ def fit_and_write_back(
     k, include_after_the_fact, seed
         As for `study_abandonment`.
     as_of : str or None
-        As for `as_of_moment`: sessions as they were known then, their turns as now. None for now.
+        As for `as_of_moment`: sessions as they were known then, their turns as now, and no table
+        is written. None for now.
 
     Returns
     -------
@@ -81,7 +82,9 @@ def fit_and_write_back(
         project.min_cohort_size,
     )
     write_whole(output, json.dumps(model.to_json(), indent=2, ensure_ascii=False) + "\n")
-    warehouse.write_tables(model.tables())
+    # What stands beside the fact is what is known now.
+    if not as_of:
+        warehouse.write_tables(model.tables())
     return model
 
 
@@ -188,7 +191,8 @@ def compare_asr(
     output : Path or None
         A JSON file for the result.
     as_of : str or None
-        As for `as_of_moment`: sessions as they were known then, word errors as now. None for now.
+        As for `as_of_moment`: sessions as they were known then, word errors as now, and no table
+        is written. None for now.
 
     Returns
     -------
@@ -204,7 +208,8 @@ def compare_asr(
     result = compare_releases(*frames, before, after, project.min_cohort_size)
     if output:
         write_whole(output, json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n")
-    warehouse.write_tables(result.tables())
+    if not as_of:
+        warehouse.write_tables(result.tables())
     return result
 
 

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from voice_ai_analytics.history_report import immature_from
 from voice_ai_analytics.intervals import newcombe, wilson
-from voice_ai_analytics.report_analyses import ANALYSES
+from voice_ai_analytics.report_analyses import ANALYSES, SETTLING
 from voice_ai_analytics.report_data import (
     ABANDONMENT,
     ACTIVE_USERS,
@@ -135,6 +136,7 @@ def _plots(data: ReportData) -> list[Plot]:
             "Are more sessions completed and fewer abandoned, week by week?",
             data,
             (COMPLETION, ABANDONMENT),
+            immature=immature_from(data.analyses.get(SETTLING)),
         ),
         _outcomes(data),
         _gaps(data.gaps),
@@ -355,7 +357,12 @@ def _gaps(gaps: pd.DataFrame) -> Plot:
 
 
 def _trend(
-    name: str, question: str, data: ReportData, rates: Sequence[Rate], note: str = ""
+    name: str,
+    question: str,
+    data: ReportData,
+    rates: Sequence[Rate],
+    note: str = "",
+    immature: pd.Timestamp | None = None,
 ) -> Plot:
     weeks = data.weeks
     columns, table = ["Week starting", capital(rates[0].of)], [weeks[rates[0].denominator]]
@@ -371,7 +378,8 @@ def _trend(
     unit = (f"share of {rates[0].of}", tick)
     n = weeks[rates[0].denominator].dropna()
     counted = f"n: {count(n.min())} to {count(n.max())} {rates[0].of} a week. "
-    return _weekly(name, question, weeks, data.days, lines, unit, counted + note, columns, table)
+    note = counted + note
+    return _weekly(name, question, weeks, data.days, lines, unit, note, columns, table, immature)
 
 
 def _active(data: ReportData) -> Plot:
@@ -402,25 +410,36 @@ def _weekly(
     note: str,
     columns: Sequence[str],
     table: Sequence,
+    immature: pd.Timestamp | None = None,
 ) -> Plot:
-    """Draw lines by week, mark the weeks that data do not cover, and tell them in a table."""
+    """Draw lines by week, mark the weeks that are not what they will be, and tell them in a table.
+
+    `immature` is the first day from which on outcomes are still expected to change.
+    """
     starts, first_line = weeks["cohort"], next(iter(lines.values()))
-    partial = np.zeros(len(weeks), dtype=bool)
+    partial = fresh = np.zeros(len(weeks), dtype=bool)
     if days and len(weeks):
-        partial = ((starts < days[0]) | (starts + pd.Timedelta(days=6) > days[1])).to_numpy()
+        last_days = starts + pd.Timedelta(days=6)
+        partial = ((starts < days[0]) | (last_days > days[1])).to_numpy()
+        if immature is not None:
+            fresh = (last_days >= immature).to_numpy()
     rows = []
-    for start, is_partial, reason, *cells in zip(
-        starts, partial, weeks["suppressed"], *table, strict=True
+    for start, is_partial, is_fresh, reason, *cells in zip(
+        starts, partial, fresh, weeks["suppressed"], *table, strict=True
     ):
-        label = day(start) + (" (partial)" if is_partial else "")
+        marks = (("partial", is_partial), ("not mature", is_fresh))
+        why = ", ".join(mark for mark, is_so in marks if is_so)
+        label = day(start) + (f" ({why})" if why else "")
         rows.append((label, *([reason] + [""] * (len(cells) - 1) if reason else cells)))
     if not first_line[0].notna().any():
         reason = "No week can be shown." if len(weeks) else "There is nothing to count."
         return Plot(name, question, None, reason, columns, rows)
     if partial[-1]:
         note = f"{note} The last week is partial: data end on {day(days[1])}."
+    if fresh.any():
+        note += f" Outcomes of days from {day(immature)} on are not mature: they still change."
     told = f"{len(rows)} weeks. First: {', '.join(rows[0])}. Last: {', '.join(rows[-1])}."
-    figure = week_plot(starts, partial, lines, *unit)
+    figure = week_plot(starts, partial | fresh, lines, *unit)
     return Plot(name, question, svg(figure, name, question, told), note, columns, rows)
 
 

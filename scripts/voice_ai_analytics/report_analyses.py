@@ -9,10 +9,13 @@ import pandas as pd
 
 from voice_ai_analytics.asr_report import asr_plots, asr_sentences
 from voice_ai_analytics.asr_results import RESULTS as ASR_TABLES
-from voice_ai_analytics.asr_results import numbers_as_floats
+from voice_ai_analytics.history_report import HISTORY, history_plots, history_sentences
+from voice_ai_analytics.release_report import release_plots, release_sentences
+from voice_ai_analytics.release_results import RESULTS as RELEASE_TABLES
 from voice_ai_analytics.report_figures import Plot
 from voice_ai_analytics.warehouse import Warehouse
 
+SETTLING = "settling"
 Tables = dict[str, pd.DataFrame]
 
 
@@ -51,6 +54,22 @@ ANALYSES = (
         asr_plots,
         asr_sentences,
     ),
+    Analysis(
+        "releases-compared",
+        "Releases",
+        "Did the new recogniser help?",
+        RELEASE_TABLES,
+        release_plots,
+        release_sentences,
+    ),
+    Analysis(
+        SETTLING,
+        "Settling",
+        "Are the outcomes final?",
+        HISTORY,
+        history_plots,
+        history_sentences,
+    ),
 )
 
 
@@ -68,8 +87,4 @@ def read_analyses(warehouse: Warehouse) -> dict[str, Tables]:
         Tables by name, by the name of their analysis; one whose command has not run is absent.
     """
     found = {one.name: warehouse.read_tables(one.tables) for one in ANALYSES}
-    return {
-        name: {table: numbers_as_floats(frame) for table, frame in tables.items()}
-        for name, tables in found.items()
-        if tables
-    }
+    return {name: tables for name, tables in found.items() if tables}

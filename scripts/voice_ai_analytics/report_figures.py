@@ -124,7 +124,7 @@ def row_plot(
 
 def week_plot(
     weeks: pd.Series,
-    partial: np.ndarray,
+    unfinished: np.ndarray,
     lines: dict[str, tuple],
     ylabel: str,
     text: Callable[[float], str],
@@ -135,11 +135,11 @@ def week_plot(
     def placed(values) -> np.ndarray:
         return pd.Series(np.asarray(values, float), weeks).reindex(every).to_numpy()
 
-    keys = -(-(len(lines) + partial.any()) // 2)
+    keys = -(-(len(lines) + unfinished.any()) // 2)
     height = 2.6 + 0.2 * keys
     figure = Figure(figsize=(WIDTH, height))
     axes = figure.add_axes((0.16, 0.6 / height, 0.81, 1.9 / height))
-    hollow, few, top = placed(partial) == 1, len(every) <= 30, 0.0
+    hollow, few, top = placed(unfinished) == 1, len(every) <= 30, 0.0
     for number, (label, values) in enumerate(lines.items()):
         (estimate, low, high), (colour, marker, dash) = map(placed, values), LOOKS[number]
         # Side by side, intervals that overlap can be told apart.
@@ -155,7 +155,9 @@ def week_plot(
             axes.plot(x[some], estimate[some], marker, clip_on=False, **look)
         top = np.nanmax([top, *estimate, *high])
     if hollow.any():
-        axes.plot([], [], "o", color=MUTED, markerfacecolor="white", label="hollow: partial week")
+        axes.plot(
+            [], [], "o", color=MUTED, markerfacecolor="white", label="hollow: unfinished week"
+        )
     ticks = axis_ticks(0, top or 1, text)
     axes.set_yticks(list(ticks), list(ticks.values()))
     axes.set(ylim=(0, max(ticks)), xlim=(-0.6, len(every) - 0.4))
