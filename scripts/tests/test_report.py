@@ -14,8 +14,10 @@ import yaml
 
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.files import write_whole
+from voice_ai_analytics.history_report import HISTORY
 from voice_ai_analytics.intervals import newcombe, wilson
 from voice_ai_analytics.report import render
+from voice_ai_analytics.report_analyses import SETTLING
 from voice_ai_analytics.report_data import LATENCY, RATES, gather, suppress
 
 METRICS = {
@@ -475,6 +477,22 @@ def test_weeks_that_data_do_not_cover_are_marked(tmp_path):
     assert "3 Mar 2025 (partial)" in text and "17 Mar 2025 (partial)" in text
     assert "10 Mar 2025 63 100.0%" in text
     assert "The last week is partial: data end on 18 Mar 2025." in text
+
+
+def test_weeks_whose_outcomes_still_change_are_marked(tmp_path):
+    days = pd.date_range("2025-03-03", "2025-03-16")
+    data = gathered(pd.concat([some(9, day=day) for day in days]), tmp_path)
+    ages = {"sessions": 400, "sessions_at_horizon": 300, "changed_sessions": 20}
+    settling = pd.DataFrame([{"age_days": 0, "settled_proportion": 0.95} | ages])
+    started = {"started_on": [days[9], days[10]], "sessions": [9, 9], "is_mature": [True, False]}
+    maturity = pd.DataFrame(started | {"expected_change_proportion": [0.01, 0.05]})
+    history = dict(zip(HISTORY, (settling, maturity), strict=True))
+    text = text_of(replace(data, analyses={SETTLING: history}))
+    assert "10 Mar 2025 (not mature) 63 100.0%" in text
+    assert "3 Mar 2025 63 100.0%" in text
+    assert "Outcomes of days from 13 Mar 2025 on are not mature: they still change." in text
+    # In one figure's description and table: turns with an error are what they are.
+    assert text.count("10 Mar 2025 (not mature)") == 2
 
 
 def test_weeks_are_in_order(data, html):
