@@ -157,6 +157,10 @@ def write_raw(project):
 CERTIFIED = (
     "fact_voice_ai_sessions",
     "voice_ai_session_outcomes",
+    "voice_ai_session_versions",
+    "fact_voice_ai_outcome_changes",
+    "voice_ai_outcome_settling",
+    "voice_ai_outcome_maturity",
     "voice_ai_row_accounting",
     "voice_ai_quarantine_reasons",
     "voice_ai_user_activity",

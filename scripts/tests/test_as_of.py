@@ -118,9 +118,16 @@ def test_a_query_and_the_views_in_it_read_the_rows_of_a_moment(warehouse, text, 
     assert warehouse.connection.execute(statement).fetchall() == [answer]
 
 
-def test_a_table_without_history_is_refused(warehouse):
-    with pytest.raises(UserError, match="no history is kept of turns"):
-        as_of_statement(Project(), warehouse, "select * from s.turns", datetime(2026, 3, 1))
+def test_a_table_without_its_schema_is_known_too(warehouse):
+    moment = as_of_moment("2026-03-01", NOW)
+    statement = as_of_statement(Project(), warehouse, "select sum(x) from fact", moment)
+    assert warehouse.connection.execute(statement).fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize("table", ["s.turns", "turns", "other.fact"])
+def test_a_table_without_history_is_refused(warehouse, table):
+    with pytest.raises(UserError, match="no history is kept of"):
+        as_of_statement(Project(), warehouse, f"select * from {table}", datetime(2026, 3, 1))
 
 
 def test_a_project_without_history_says_how_to_keep_it(warehouse):

@@ -184,15 +184,21 @@ def _replaced(
     query: exp.Query, past: dict[tuple, exp.Query], calendars: Collection[tuple] = ()
 ) -> exp.Query:
     """Replace tables by their past; refuse those that have none and depend on when one looks."""
+    parts = {part.alias for part in query.find_all(exp.CTE)}
     for table in list(query.find_all(exp.Table)):
-        place = table.db, table.name
-        # What has no schema is a part of the query itself.
-        if not table.db or place in calendars:
+        if not table.db and table.name in parts:
             continue
-        if place not in past:
+        # PostgreSQL leaves a schema out of a view's SQL where the user's search path names it.
+        places = [place for place in (*past, *calendars) if _is_named(table, place)]
+        if not places:
             raise UserError(
                 f"as of: no history is kept of {table.name}, which this query reads; ask without"
                 " --as-of, or without the metrics and dimensions of turns, word errors and changes"
             )
-        table.replace(past[place].subquery(table.alias_or_name))
+        if places[0] in past:
+            table.replace(past[places[0]].subquery(table.alias_or_name))
     return query
+
+
+def _is_named(table: exp.Table, place: tuple[str, str]) -> bool:
+    return table.name == place[1] and table.db in ("", place[0])
