@@ -154,7 +154,7 @@ def study(n: int) -> dict:
             for k in (1, 2, 3, 5)
         }
     )
-    begun = time.perf_counter()
+    begun, cpu = time.perf_counter(), time.process_time()
     result = study_abandonment(frame, openings).to_json()
     return {
         "sessions": len(frame),
@@ -162,6 +162,8 @@ def study(n: int) -> dict:
         "terms": len(result["coefficients"]),
         "settings": len(result["sensitivity"]["settings"]),
         "seconds": round(time.perf_counter() - begun, 1),
+        "cpu_seconds": round(time.process_time() - cpu, 1),
+        "load_average": os.getloadavg()[0],
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
     }
 

@@ -102,6 +102,14 @@ def test_without_an_effect_hardly_any_transfer_model_names_a_feature():
     assert named["share_naming_a_feature"] <= 5 / 40
 
 
+def test_a_single_low_q_names_no_feature_while_the_whole_is_not_significant():
+    result = fit_multinomial(GROWTH.with_transfers(11, users=100, sessions_a_user=6, alike=0.6))
+    assert min(row["q_value"] for row in result["coefficients"]) < 0.05
+    assert result["cluster_wald_p_value"] > 0.05
+    assert "there is no evidence of any feature" in result["verdict"]
+    assert "odds ratio" not in result["verdict"]
+
+
 @pytest.mark.parametrize(
     ("frame", "missing"),
     [
@@ -161,6 +169,19 @@ def test_the_error_of_a_difference_of_areas_is_that_of_delong():
     assert a - b == pytest.approx(difference)
     # Its divisors are those of each class less one, and here of all rows.
     assert found["std_error"] == pytest.approx(np.sqrt(variance), rel=0.005)
+
+
+def test_what_a_session_contributes_to_an_area_is_what_its_leaving_changes():
+    rng = np.random.default_rng(3)
+    outcome = (rng.random(200) < 0.3).astype(float)
+    score = np.round(rng.normal(size=200) + outcome, 1)
+    area, influence = auc_influence(outcome, score)
+    for i in range(200):
+        rest = np.arange(200) != i
+        of_its_class = (outcome == outcome[i]).sum()
+        changed = area - roc_auc_score(outcome[rest], score[rest])
+        expected = influence[i] * of_its_class / (of_its_class - 1)
+        assert changed == pytest.approx(expected, abs=1e-12)
 
 
 def test_an_area_of_copied_sessions_has_the_error_of_one_copy():

@@ -265,12 +265,13 @@ def _finding(result: dict) -> dict[str, str | None]:
         finding = "early" if peak is first else "late"
         start = f"Sessions are abandoned {finding}"
     shares = "; ".join(_share(band) for band in result["bands"] if band in (first, peak, last))
-    return {"finding": finding, "verdict": f"{start}: {shares}; {tests}."}
+    leaving = "; those more prone to leave go first, which adds to it" if finding == "early" else ""
+    return {"finding": finding, "verdict": f"{start}: {shares}; {tests}{leaving}."}
 
 
 def band_name(band: dict) -> str:
-    """Name a band of turns."""
-    if band["last_turn"] is None:
+    """Name a band of turns, from the result or from its table."""
+    if pd.isna(band["last_turn"]):
         return f"turn {band['first_turn']:.0f} and later"
     if band["first_turn"] == band["last_turn"]:
         return f"turn {band['first_turn']:.0f}"

@@ -71,7 +71,7 @@ def _settings(settings: list[dict]) -> Table:
     table = _table("The model under other settings", *headings)
     for row in settings:
         if row["declined"]:
-            table.add_row(escape(f"{row['setting']}:\n  not estimated"), "", "", "", "")
+            table.add_row(escape(f"{row['setting']}:\n not estimated"), "", "", "", "")
             continue
         named = row["strongest_predictor"] or "no evidence"
         numbers = (f"{row[name]:,}" for name in ("n_sessions", "n_events"))
@@ -82,7 +82,7 @@ def _settings(settings: list[dict]) -> Table:
                 ("auc_estimate", "auc_"),
             )
         ]
-        table.add_row(escape(f"{row['setting']}:\n  {named}"), *numbers, *cells)
+        table.add_row(escape(f"{row['setting']}:\n {named}"), *numbers, *cells)
     return table
 
 

@@ -11,7 +11,7 @@ from voice_ai_analytics.abandonment_sample import eligible
 
 OPENINGS = (1, 2, 3, 5)
 MEASURES = ("opening_asr_confidence", "opening_error_proportion", "opening_intent_confidence")
-# Whether a session is abandoned is known well enough; its interval needs no 1,000 replicates here.
+# To compare settings needs less exact ends of an interval than to name a predictor.
 BOOTSTRAP = 200
 KNOWN_ENDS = ("transferred", "failed", "timed_out")
 BROKEN = ("failed", "timed_out")
@@ -80,7 +80,7 @@ def _settings(
 def _with_opening(frame: pd.DataFrame, openings: pd.DataFrame, k: int) -> pd.DataFrame:
     names = {f"{name}_{k}": name for name in ("opening_user_turns", *MEASURES)}
     chosen = openings.set_index("session_key")[list(names)].rename(columns=names)
-    replaced = frame.assign(**chosen.reindex(frame["session_key"]).reset_index(drop=True))
+    replaced = frame.assign(**chosen.reindex(frame["session_key"]).set_axis(frame.index))
     return replaced.assign(opening_user_turns=replaced["opening_user_turns"].fillna(0))
 
 
@@ -123,7 +123,7 @@ def _verdict(rows: list[dict]) -> str:
         f"{name} is the strongest predictor in {n}" if name else f"no evidence of one in {n}"
         for name, n in counts.items()
     )
-    start = "One finding" if len(counts) == 1 else "Not one finding"
+    start = f"All {len(fitted)} settings agree" if len(counts) == 1 else "The settings disagree"
     others = len(rows) - len(fitted)
-    rest = f"; {others} could not be estimated or would not differ" if others else ""
-    return f"{start} under {len(fitted)} settings, which share sessions: {told}{rest}."
+    rest = f"; {others} more could not be estimated or would not differ" if others else ""
+    return f"{start}: {told}{rest}. They share sessions, so that none confirms another."

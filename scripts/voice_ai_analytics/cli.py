@@ -160,7 +160,11 @@ def fit_abandonment(
         "abandonment_model.json"
     ),
 ) -> None:
-    """Estimate how session features are associated with abandonment, and say so if they are not."""
+    """Estimate how session features are associated with abandonment, and say so if they are not.
+
+    Beside that model: the user turn at which sessions are abandoned, transfers as an end of their
+    own, gradient boosting, and what other openings and other targets find.
+    """
     from voice_ai_analytics.abandonment import render
     from voice_ai_analytics.dbt_project import DbtProject
     from voice_ai_analytics.pipeline import fit_and_write_back
