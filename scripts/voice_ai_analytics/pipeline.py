@@ -1,4 +1,4 @@
-"""The steps that read a built project: the abandonment model, ASR evaluation and the report."""
+"""The steps that read a built project: models, evaluations, segments and the report."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from voice_ai_analytics.files import write_whole
 from voice_ai_analytics.metrics import MetricClient
 from voice_ai_analytics.report import render
 from voice_ai_analytics.report_data import gather
+from voice_ai_analytics.segment import Segmentation, segment
+from voice_ai_analytics.segment_discovery import OPENING
+from voice_ai_analytics.segment_queries import openings_query, sessions_query
 from voice_ai_analytics.warehouse import Warehouse
 
 
@@ -93,6 +96,39 @@ def evaluate_asr(
             result = summarise(spool, normalizer, excluded, seed=seed)
     if output:
         write_whole(output, json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n")
+    return result
+
+
+def segment_and_write_back(
+    project: DbtProject, warehouse: Warehouse, output: Path | None, seed: int = 0
+) -> Segmentation:
+    """Compare cohorts and find segments; write them as warehouse tables.
+
+    Parameters
+    ----------
+    project : DbtProject
+        Built; segments need the var ``voice_ai_fact_turns`` on.
+    warehouse : Warehouse
+        Of that project.
+    output : Path or None
+        A JSON file for the result.
+    seed : int
+        As for `segment`.
+
+    Returns
+    -------
+    Segmentation
+        Also where nothing could be estimated; its ``exit_code`` is 3 then.
+    """
+    sessions = warehouse.query(sessions_query(project.relation("fact_voice_ai_sessions")))
+    openings = None
+    if "model.voice_ai_analytics.fact_voice_ai_turns" in project.manifest["nodes"]:
+        turns = project.relation("fact_voice_ai_turns")
+        openings = warehouse.query(openings_query(turns, OPENING))
+    result = segment(sessions, openings, project.min_cohort_size, seed)
+    if output:
+        write_whole(output, json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n")
+    warehouse.write_tables(result.tables())
     return result
 
 
