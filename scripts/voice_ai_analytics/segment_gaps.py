@@ -178,7 +178,10 @@ def _difference(
     if spread < 1e-6 * whole.sum():
         return {}
     gap = (whole * group * rate).sum() / spread
-    result = clustered(gap, whole * group * (rate - gap * group) / spread, clusters)
+    influence = whole * group * (rate - gap * group) / spread
+    # By user, so that the degrees of freedom know that sessions of one are alike.
+    of_users = np.bincount(clusters, influence)
+    result = clustered(gap, of_users, np.arange(len(of_users)))
     if not result["std_error"] > 1e-9:
         return {}
     return {"gap": gap} | {name: float(result[name]) for name in ("ci_low", "ci_high", "p_value")}
