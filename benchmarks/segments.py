@@ -30,7 +30,7 @@ class World:
     """How sessions come about, log-odds throughout.
 
     `rural` and `tamil` move completion and errors of cohorts, `planted` the completion of
-    sessions in the channel ivr with two errors or more in their opening.
+    sessions in the channel ivr with an error in their opening.
     """
 
     users: int
@@ -60,7 +60,7 @@ def simulate(world: World, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     error = 1 / (1 + np.exp(2.2 - trouble[user] + gap[user]))
     opening_errors = rng.binomial(OPENING, error)
     late_errors = rng.binomial(turns, error)
-    in_plot = (channel == 1) & (opening_errors >= 2) & (turns >= OPENING)
+    in_plot = (channel == 1) & (opening_errors >= 1) & (turns >= OPENING)
     odds = 0.7 + temper[user] + gap[user] + world.planted * in_plot
     completed = rng.random(n) < 1 / (1 + np.exp(-odds))
     frame = pd.DataFrame(
@@ -193,7 +193,7 @@ def segment_coverage(world: World, population: tuple, repeats: int) -> dict:
 
 
 def _planted(whole: pd.DataFrame) -> float:
-    inside = (whole["channel"] == "ivr") & (whole["opening_errors"] >= 2)
+    inside = (whole["channel"] == "ivr") & (whole["opening_errors"] >= 1)
     return float(whole["is_completed"][inside].mean() - whole["is_completed"][~inside].mean())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -138,6 +139,11 @@ def segment(
         Also where nothing could be estimated; its ``exit_code`` is 3 then.
     """
     gaps, notes = compare_cohorts(sessions, min_cohort_size)
+    for key, told in (("suppressed", ""), ("declined", "no interval and no verdict: ")):
+        reasons = Counter(row[key] for row in gaps if row[key] and row["level"] is not None)
+        notes += [
+            f"Comparisons, {n:,} of {len(gaps):,}: {told}{why}." for why, n in reasons.items()
+        ]
     found = NOTHING | {"declined": NO_TURNS}
     if openings is not None:
         found = find_segments(sessions, openings, min_cohort_size, seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -133,13 +134,17 @@ def _cells(row: dict) -> tuple[str, ...]:
         return ("suppressed",)
     sides = [count(row[name]) for name in ("n", "reference_n") if row[name] is not None]
     if row["gap"] is None:
-        return percent(row["rate"]), "", "", "", sides[0]
-    return (*_estimate(row), points(row["adjusted_gap"]), "/".join(sides))
+        return ("–", "", "", "", "/".join(sides))
+    return (*_estimate(row), points(_number(row["adjusted_gap"])), "/".join(sides))
 
 
 def _estimate(row: dict) -> tuple[str, ...]:
-    interval = span(row["ci_low"], row["ci_high"], points)
+    interval = span(_number(row["ci_low"]), _number(row["ci_high"]), points)
     return points(row["gap"]), interval, probability(row["q_value"])
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else value
 
 
 def _segments(segments: list[dict]) -> Table:
