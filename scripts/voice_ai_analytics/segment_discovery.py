@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import GridSearchCV, GroupKFold
+from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.tree import DecisionTreeClassifier
 
 from voice_ai_analytics.report_data import COMPLETION
 from voice_ai_analytics.segment_gaps import (
     LEVEL,
     MEASURES,
+    MIN_EITHER,
     MIN_USERS,
     compare,
     user_clusters,
@@ -31,7 +32,7 @@ NUMBERS = {
 WHOLE = ("opening_errors", "opening_interruptions", "started_hour")
 MAX_DEPTH, MAX_SEGMENTS, FOLDS = 3, 6, 5
 MIN_SESSIONS, MIN_SHARE = 50, 0.05
-NOTHING = {"segments": [], "candidates": 0, "untested": 0, "declined": ""}
+NOTHING = {"segments": [], "candidates": 0, "tested": 0, "declined": ""}
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,9 @@ def find_segments(
     dict
         `segments`, each with its `rule` in words and, from users that the search did not see,
         `gap` (its completion rate less that of all other sessions), interval, p, q, and on both
-        sides rate, `n` sessions and users; `candidates` (segments the search gave), `untested`
-        (those with too few users to tell), sessions and users of both halves, and `declined`
-        (why nothing was looked for, or empty).
+        sides rate, `n` sessions and users; `candidates` (rules that the search gave), `tested`
+        (how many of them have users enough; of two that are each other's rest, one), sessions
+        and users of both halves, and `declined` (why nothing was looked for, or empty).
 
     Notes
     -----
@@ -107,50 +108,39 @@ def find_segments(
     classification tree (Breiman and others 1984) of few leaves.
     """
     sample = reached(sessions, openings)
-    clusters = user_clusters(sample["user_key"])
-    users = int(clusters.max(initial=-1)) + 1
-    is_search = (np.random.default_rng(seed).permutation(users) < users / 2)[clusters]
+    clusters, is_search = user_clusters(sample["user_key"]), halved(sample, seed)
+    halves = sample[is_search], sample[~is_search]
     found = NOTHING | {
         f"{half}_{name}": count
         for half, rows in (("search", is_search), ("held_out", ~is_search))
         for name, count in (("sessions", int(rows.sum())), ("users", len(set(clusters[rows]))))
     }
-    if reason := _declined(sample, users):
+    if reason := _declined(sample, clusters, is_search):
         return found | {"declined": reason}
-    halves = sample[is_search], sample[~is_search]
     pairs = [[hold(half, rule) for half in halves] for rule in search(halves[0], seed)]
-    if len(pairs) == 2:
-        # Against the rest, each of two would be the other's mirror.
-        pairs = [min(pairs, key=lambda pair: pair[0]["n"])]
-    tested = [
-        kept | {"seen": seen["gap"]}
-        for seen, kept in pairs
-        if kept["p_value"] is not None
-        and min(kept["users"], kept["reference_users"]) >= min_cohort_size
-    ]
-    shown = [
-        row
-        for row in with_q_values(tested)
-        if row["q_value"] < LEVEL and row["gap"] * row["seen"] > 0
-    ]
-    shown.sort(key=lambda row: row["gap"])
+    tested, shown = confirm(pairs, min_cohort_size)
     segments = [
         {"segment": number} | {name: row[name] for name in row if name not in ("seen", "declined")}
         for number, row in enumerate(shown, start=1)
     ]
-    untested = len(pairs) - len(tested)
-    return found | {"segments": segments, "candidates": len(pairs), "untested": untested}
+    return found | {"segments": segments, "candidates": len(pairs), "tested": len(tested)}
 
 
-def _declined(sample: pd.DataFrame, users: int) -> str:
+def _declined(sample: pd.DataFrame, clusters: np.ndarray, is_search: np.ndarray) -> str:
+    users = len(set(clusters))
     if not users:
         return f"no eligible session has {OPENING} user turns"
     if users < 2 * MIN_USERS:
         return f"{users:,} users are too few, {MIN_USERS} are needed to look and as many to check"
-    completed = int(sample["is_completed"].sum())
-    if completed in (0, len(sample)):
-        which = "completed" if completed else "not completed"
+    completed = sample["is_completed"].to_numpy(dtype=bool)
+    if completed.all() or not completed.any():
+        which = "completed" if completed.all() else "not completed"
         return f"all {len(sample):,} sessions of {OPENING} user turns or more were {which}"
+    outcomes = [
+        half & outcome for half in (is_search, ~is_search) for outcome in (completed, ~completed)
+    ]
+    if min(len(set(clusters[rows])) for rows in outcomes) < MIN_EITHER:
+        return f"fewer than {MIN_EITHER} users of a half completed a session, or did not"
     return ""
 
 
@@ -161,12 +151,40 @@ def reached(sessions: pd.DataFrame, openings: pd.DataFrame) -> pd.DataFrame:
     return sample.sort_values("session_key", ignore_index=True)
 
 
+def halved(sample: pd.DataFrame, seed: int) -> np.ndarray:
+    """Say of each session whether its user is in the half to search."""
+    clusters = user_clusters(sample["user_key"])
+    users = int(clusters.max(initial=-1)) + 1
+    return (np.random.default_rng(seed).permutation(users) < users / 2)[clusters]
+
+
 def hold(sample: pd.DataFrame, rule: list[Condition]) -> dict:
     """Compare the sessions that a rule describes with all others, as `compare` does."""
     inside = np.logical_and.reduce([condition.holds(sample) for condition in rule])
     part, whole = (sample[column].to_numpy(dtype=float) for column in MEASURES[COMPLETION])
     said = {"rule": ", and ".join(map(str, rule)), "measure": COMPLETION.metric}
     return said | compare(part, whole, inside, user_clusters(sample["user_key"]))
+
+
+def confirm(pairs: list[list[dict]], min_cohort_size: int) -> tuple[list[dict], list[dict]]:
+    """Test what `hold` gave of each rule in both halves; give all that was tested, and what holds.
+
+    The estimates are those of the second half; `seen` is the gap in the first.
+    """
+    if len(pairs) == 2:
+        # Against the rest, each of two would be the other's mirror.
+        pairs = [min(pairs, key=lambda pair: pair[0]["n"])]
+    tested = with_q_values(
+        [
+            kept | {"seen": seen["gap"]}
+            for seen, kept in pairs
+            if seen["gap"] is not None
+            and kept["p_value"] is not None
+            and min(kept["users"], kept["reference_users"]) >= min_cohort_size
+        ]
+    )
+    shown = [row for row in tested if row["q_value"] < LEVEL and row["gap"] * row["seen"] > 0]
+    return tested, sorted(shown, key=lambda row: row["gap"])
 
 
 def search(sample: pd.DataFrame, seed: int) -> list[list[Condition]]:
@@ -179,7 +197,7 @@ def search(sample: pd.DataFrame, seed: int) -> list[list[Condition]]:
     tree = DecisionTreeClassifier(max_depth=MAX_DEPTH, min_samples_leaf=least, random_state=seed)
     # As many segments as predict best for users that were not grown on.
     sizes = {"max_leaf_nodes": list(range(2, MAX_SEGMENTS + 1))}
-    folds = GridSearchCV(tree, sizes, scoring="neg_brier_score", cv=GroupKFold(FOLDS))
+    folds = GridSearchCV(tree, sizes, scoring="neg_brier_score", cv=StratifiedGroupKFold(FOLDS))
     x, y = np.column_stack(list(columns.values())), sample["is_completed"].astype(bool)
     folds.fit(x, y, groups=user_clusters(sample["user_key"]))
     unknown = {name for name in NUMBERS if sample[name].isna().any()}

@@ -77,7 +77,10 @@ def segment_verdict(found: dict) -> str:
         return f"no segment was looked for: {found['declined']}"
     n = len(found["segments"])
     held_out = f"on {count(found['held_out_users'])} others"
-    of = f"of {found['candidates']} found on {count(found['search_users'])} users"
+    of = f"of {found['tested']} found on {count(found['search_users'])} users"
+    if not found["tested"]:
+        users = count(found["search_users"])
+        return f"there is no evidence of segments: none found on {users} users can be tested"
     if not n:
         return f"there is no evidence of segments: {of}, none holds {held_out}"
     strongest = max(found["segments"], key=lambda row: abs(row["gap"]))
