@@ -325,6 +325,32 @@ def query(
 
 
 @app.command()
+def segment(
+    project_dir: ProjectDir = Path("."),
+    profiles_dir: ProfilesDir = None,
+    target: Target = None,
+    output: Annotated[
+        Path | None, typer.Option("--json", help="The JSON file to write the result to.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split of users in two halves.")] = 0,
+) -> None:
+    """Compare cohorts, and find segments of sessions that also hold on users not looked at."""
+    from voice_ai_analytics.dbt_project import DbtProject
+    from voice_ai_analytics.pipeline import segment_and_write_back
+    from voice_ai_analytics.segment import render
+    from voice_ai_analytics.warehouse import Warehouse
+
+    project = DbtProject(project_dir.resolve(), profiles_dir, target)
+    with console.status("Looking for segments"):
+        result = segment_and_write_back(project, Warehouse(project), output, seed)
+    render(result, console)
+    if output:
+        console.print(f"Result: {output}", highlight=False, soft_wrap=True)
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)
+
+
+@app.command()
 def report(
     project_dir: ProjectDir = Path("."),
     profiles_dir: ProfilesDir = None,

@@ -6,6 +6,9 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from voice_ai_analytics.segment import Segmentation, segment
+from voice_ai_analytics.segment_discovery import OPENING
+from voice_ai_analytics.segment_queries import openings_query, sessions_query
 from voice_ai_analytics.abandonment import AbandonmentModel
 from voice_ai_analytics.abandonment_features import feature_query, openings_query
 from voice_ai_analytics.abandonment_study import study_abandonment
@@ -210,6 +213,39 @@ def compare_asr(
         write_whole(output, json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n")
     if not as_of:
         warehouse.write_tables(result.tables())
+    return result
+
+
+def segment_and_write_back(
+    project: DbtProject, warehouse: Warehouse, output: Path | None, seed: int = 0
+) -> Segmentation:
+    """Compare cohorts and find segments; write them as warehouse tables.
+
+    Parameters
+    ----------
+    project : DbtProject
+        Built; segments need the var ``voice_ai_fact_turns`` on.
+    warehouse : Warehouse
+        Of that project.
+    output : Path or None
+        A JSON file for the result.
+    seed : int
+        As for `segment`.
+
+    Returns
+    -------
+    Segmentation
+        Also where nothing could be estimated; its ``exit_code`` is 3 then.
+    """
+    sessions = warehouse.query(sessions_query(project.relation("fact_voice_ai_sessions")))
+    openings = None
+    if "model.voice_ai_analytics.fact_voice_ai_turns" in project.manifest["nodes"]:
+        turns = project.relation("fact_voice_ai_turns")
+        openings = warehouse.query(openings_query(turns, OPENING))
+    result = segment(sessions, openings, project.min_cohort_size, seed)
+    if output:
+        write_whole(output, json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n")
+    warehouse.write_tables(result.tables())
     return result
 
 

@@ -1,0 +1,89 @@
+"""Cohort gaps and segments of a built project: the points are those of MetricFlow's gap metrics."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+
+import pytest
+from consumer import Consumer
+
+REGIONS, CHANNELS = ("rural", "urban", "urban", ""), ("voice", "ivr", "chat", "")
+GAPS = {
+    "voice_ai_rural_completion_gap": ("region", "rural"),
+    "voice_ai_first_time_completion_gap": ("is_first_time_digital_user", "true"),
+    "voice_ai_voice_completion_gap": ("channel", "voice"),
+}
+
+
+@pytest.fixture(scope="module")
+def project(consumer) -> Consumer:
+    """Build the package over 900 sessions of 300 users; those that begin with an error fail."""
+    made = consumer("metrics", "duckdb")
+    draw = random.Random(1)
+    users, sessions, turns = [], [], []
+    for user in range(300):
+        region, first_time = REGIONS[user % 4], ("yes", "no", "no", "")[user // 4 % 4]
+        users.append((f"u{user}", region, ("yes", "no")[user % 5 > 0], first_time))
+        for visit in range(3):
+            session, channel = f"s{user}-{visit}", draw.choice(CHANNELS)
+            errors = draw.random() < 0.4
+            chance = 0.25 if errors else 0.8 - 0.15 * (region == "rural")
+            outcome = "completed" if draw.random() < chance else "abandoned"
+            start = f"2024-01-{1 + user % 28:02} {8 + visit:02}:00:00"
+            owner = f"u{user}" if draw.random() < 0.95 else ""
+            sessions.append((session, "alpha", owner, channel, "en", start, outcome))
+            for turn in range(4):
+                error = "no_match" if errors and turn == 1 else ""
+                turns.append((f"{session}-{turn}", session, "alpha", turn, "user", error))
+    write(made, "users", "user_id region has_disability is_first_time_digital_user", users)
+    columns = "session_id platform user_id channel language started_at outcome_raw"
+    write(made, "sessions", columns, sessions)
+    write(made, "turns", "turn_id session_id platform turn_index speaker error_type", turns)
+    (made.directory / "seeds" / "asr_word_errors.csv").unlink()
+    made.dbt("seed")
+    made.dbt("build")
+    return made
+
+
+@pytest.fixture(scope="module")
+def result(project) -> dict:
+    project.command("voice-ai", "segment", "--json", "segments.json")
+    return json.loads((project.directory / "segments.json").read_text(encoding="utf-8"))
+
+
+def write(project, table: str, columns: str, rows) -> None:
+    path = project.directory / "seeds" / f"{table}.csv"
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        csv.writer(stream).writerows([columns.split(), *rows])
+
+
+def test_gaps_are_those_of_metricflow(project, result) -> None:
+    (row,) = project.mf("--metrics", ",".join(GAPS))
+    rows = project.rows(
+        "select dimension, level, gap from main_voice_ai.voice_ai_cohort_gaps"
+        " where measure = 'voice_ai_completion_rate'"
+    )
+    gaps = {(dimension, level): gap for dimension, level, gap in rows}
+    for metric, comparison in GAPS.items():
+        assert gaps[comparison] == pytest.approx(float(row[metric]), abs=1e-9)
+
+
+def test_a_segment_is_found_and_written(project, result) -> None:
+    rows = project.rows(
+        "select rule, gap, ci_high, n from main_voice_ai.voice_ai_found_segments order by gap"
+    )
+    assert "errors in the first 3 user turns: 1 or more" in rows[0][0]
+    assert rows[0][1] < rows[0][2] < 0
+    assert [row[0] for row in rows] == [one["rule"] for one in result["found_segments"]["segments"]]
+
+
+def test_without_turns_gaps_stand(project, result) -> None:
+    text = (project.directory / "dbt_project.yml").read_text(encoding="utf-8")
+    text = text.replace("voice_ai_fact_turns: true", "voice_ai_fact_turns: false")
+    (project.directory / "dbt_project.yml").write_text(text, encoding="utf-8")
+    project.dbt("parse")
+    told = project.command("voice-ai", "segment").stdout
+    assert "no segment was looked for: segments are made" in " ".join(told.split())
+    assert project.rows("select count(*) from main_voice_ai.voice_ai_found_segments") == [(0,)]
