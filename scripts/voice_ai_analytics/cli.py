@@ -333,6 +333,7 @@ def segment(
         Path | None, typer.Option("--json", help="The JSON file to write the result to.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the split of users in two halves.")] = 0,
+    as_of: AsOf = None,
 ) -> None:
     """Compare cohorts, and find segments of sessions that also hold on users not looked at."""
     from voice_ai_analytics.dbt_project import DbtProject
@@ -342,7 +343,7 @@ def segment(
 
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
     with console.status("Looking for segments"):
-        result = segment_and_write_back(project, Warehouse(project), output, seed)
+        result = segment_and_write_back(project, Warehouse(project), output, seed, as_of)
     render(result, console)
     if output:
         console.print(f"Result: {output}", highlight=False, soft_wrap=True)
@@ -526,6 +527,7 @@ def demo(
     """Do the whole job: raw files in; certified metrics, an honest model and a report out."""
     from voice_ai_analytics.demo import (
         DemoPaths,
+        compare_releases_and_cohorts,
         evaluate_references,
         headline_table,
         model_and_report,
@@ -555,13 +557,16 @@ def demo(
             bar.add_task("Evaluating speech recognition", total=None)
             evaluation = evaluate_references(project, paths, raw)
         with progress_bar() as bar:
+            bar.add_task("Comparing releases and cohorts", total=None)
+            compared = compare_releases_and_cohorts(project)
+        with progress_bar() as bar:
             bar.add_task("Metrics, model and report", total=None)
             model, headlines = model_and_report(project, paths)
     console.print(headline_table(headlines))
     console.print(model.to_json()["verdict"], highlight=False)
     console.print()
-    if evaluation:
-        console.print(evaluation.verdict, highlight=False)
+    for verdict in ([evaluation.verdict] if evaluation else []) + compared:
+        console.print(verdict, highlight=False, markup=False)
         console.print()
     for name, path in (
         ("Report", paths.report),

@@ -19,11 +19,14 @@ from voice_ai_analytics.dbt_project import REPOSITORY, DbtProject, install_packa
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.metrics import MetricClient
 from voice_ai_analytics.pipeline import (
+    compare_asr,
     evaluate_asr,
     fit_and_write_back,
+    segment_and_write_back,
     write_project_report,
 )
 from voice_ai_analytics.postgres import embedded_postgres_server
+from voice_ai_analytics.release_frame import releases
 from voice_ai_analytics.simulate_references import FILE as REFERENCES
 from voice_ai_analytics.warehouse import Warehouse
 
@@ -173,6 +176,16 @@ def evaluate_references(project: DbtProject, paths: DemoPaths, raw: Path) -> Asr
     # The report reads dbt's account of the whole build, which this one leaves as it is.
     project.run("build", "--select", "fact_voice_ai_asr_evaluations", "--no-write-json")
     return result
+
+
+def compare_releases_and_cohorts(project: DbtProject) -> list[str]:
+    """Compare the last two ASR releases, if there are two, and cohorts; give the verdicts."""
+    warehouse = Warehouse(project)
+    last_two = releases(warehouse, project.relation("fact_voice_ai_sessions"))[-2:]
+    results = [compare_asr(project, warehouse, *last_two, None)] if len(last_two) == 2 else []
+    return [
+        result.verdict for result in (*results, segment_and_write_back(project, warehouse, None))
+    ]
 
 
 def model_and_report(

@@ -1,4 +1,4 @@
-"""The steps that read a built project: the abandonment model, ASR evaluation and the report."""
+"""The steps that read a built project: models, evaluations, comparisons and the report."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from voice_ai_analytics.segment import Segmentation, segment
-from voice_ai_analytics.segment_discovery import OPENING
-from voice_ai_analytics.segment_queries import openings_query, sessions_query
+from voice_ai_analytics import segment_queries
 from voice_ai_analytics.abandonment import AbandonmentModel
 from voice_ai_analytics.abandonment_features import feature_query, openings_query
 from voice_ai_analytics.abandonment_study import study_abandonment
@@ -32,6 +30,8 @@ from voice_ai_analytics.release_results import ReleaseComparison, compare_releas
 from voice_ai_analytics.report import render
 from voice_ai_analytics.report_analyses import read_analyses
 from voice_ai_analytics.report_data import gather
+from voice_ai_analytics.segment import Segmentation, segment
+from voice_ai_analytics.segment_discovery import OPENING
 from voice_ai_analytics.service import Limits, MetricQuery, MetricService
 from voice_ai_analytics.warehouse import Warehouse
 
@@ -217,7 +217,11 @@ def compare_asr(
 
 
 def segment_and_write_back(
-    project: DbtProject, warehouse: Warehouse, output: Path | None, seed: int = 0
+    project: DbtProject,
+    warehouse: Warehouse,
+    output: Path | None,
+    seed: int = 0,
+    as_of: str | None = None,
 ) -> Segmentation:
     """Compare cohorts and find segments; write them as warehouse tables.
 
@@ -231,21 +235,25 @@ def segment_and_write_back(
         A JSON file for the result.
     seed : int
         As for `segment`.
+    as_of : str or None
+        As for `as_of_moment`: sessions as they were known then, their turns as now, and no table
+        is written. None for now.
 
     Returns
     -------
     Segmentation
         Also where nothing could be estimated; its ``exit_code`` is 3 then.
     """
-    sessions = warehouse.query(sessions_query(project.relation("fact_voice_ai_sessions")))
+    sessions = warehouse.query(segment_queries.sessions_query(_sessions(project, warehouse, as_of)))
     openings = None
     if "model.voice_ai_analytics.fact_voice_ai_turns" in project.manifest["nodes"]:
         turns = project.relation("fact_voice_ai_turns")
-        openings = warehouse.query(openings_query(turns, OPENING))
+        openings = warehouse.query(segment_queries.openings_query(turns, OPENING))
     result = segment(sessions, openings, project.min_cohort_size, seed)
     if output:
         write_whole(output, json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n")
-    warehouse.write_tables(result.tables())
+    if not as_of:
+        warehouse.write_tables(result.tables())
     return result
 
 

@@ -98,6 +98,12 @@ def read_releases(
     return served, evaluated.astype(sums)
 
 
+def releases(warehouse: Warehouse, sessions: str) -> list[str]:
+    """Give the ASR models of a relation of sessions, in the order of their first session."""
+    models = warehouse.query(_sql("release_models", warehouse, sessions=sessions))
+    return models["asr_model"].tolist()
+
+
 def _sql(name: str, warehouse: Warehouse, **relations: str) -> str:
     template = files("voice_ai_analytics").joinpath(f"{name}.sql").read_text(encoding="utf-8")
     mark = "?" if warehouse.engine == "duckdb" else "%s"

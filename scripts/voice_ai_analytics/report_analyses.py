@@ -7,12 +7,16 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from voice_ai_analytics.abandonment_report import TABLES as ABANDONMENT_TABLES
+from voice_ai_analytics.abandonment_report import abandonment_plots, abandonment_sentences
 from voice_ai_analytics.asr_report import asr_plots, asr_sentences
 from voice_ai_analytics.asr_results import RESULTS as ASR_TABLES
 from voice_ai_analytics.history_report import HISTORY, history_plots, history_sentences
 from voice_ai_analytics.release_report import release_plots, release_sentences
 from voice_ai_analytics.release_results import RESULTS as RELEASE_TABLES
 from voice_ai_analytics.report_figures import Plot
+from voice_ai_analytics.segment import RESULTS as SEGMENT_TABLES
+from voice_ai_analytics.segment_report import segment_plots, segment_sentences
 from voice_ai_analytics.warehouse import Warehouse
 
 SETTLING = "settling"
@@ -47,6 +51,14 @@ class Analysis:
 
 ANALYSES = (
     Analysis(
+        "abandonment-turns",
+        "Turns",
+        "When are sessions abandoned?",
+        ABANDONMENT_TABLES,
+        abandonment_plots,
+        abandonment_sentences,
+    ),
+    Analysis(
         "recognition-quality",
         "Recognition",
         "Recognition: is what was said what was heard?",
@@ -61,6 +73,14 @@ ANALYSES = (
         RELEASE_TABLES,
         release_plots,
         release_sentences,
+    ),
+    Analysis(
+        "cohorts",
+        "Cohorts and segments",
+        "For whom does it work less well?",
+        SEGMENT_TABLES,
+        segment_plots,
+        segment_sentences,
     ),
     Analysis(
         SETTLING,

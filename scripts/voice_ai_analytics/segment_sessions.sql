@@ -19,4 +19,4 @@ select
         when is_started_at_time_known
             then cast(extract(hour from started_at) as double precision)
     end as started_hour
-from $sessions
+from $sessions as sessions
