@@ -202,10 +202,10 @@ def test_a_trend_is_taken_out_of_the_difference():
 
 
 def test_paired_errors_are_counted_in_the_same_turns():
-    """By hand: 30 sessions in each of which 3 of 10 words were wrong, and now 1 or 2 are."""
+    """By hand: 30 sessions in each of which 2 or 4 of 10 words were wrong, and now half."""
     errors = np.tile([1.0, 2.0], 15)
     frame = pd.DataFrame({"paired_errors_after": errors, "session_key": "s"})
-    frame = frame.assign(paired_errors_before=3.0, user_key=np.arange(30).astype(str))
+    frame = frame.assign(paired_errors_before=2 * errors, user_key=np.arange(30).astype(str))
     frame = frame.assign(paired_words_before=10.0, paired_words_after=10.0)
     effect = paired(frame)
     assert effect["difference"] == pytest.approx(0.15 - 0.3)
