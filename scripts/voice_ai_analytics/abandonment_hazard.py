@@ -102,7 +102,7 @@ def _at_risk(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     reasons = {
         "not eligible": ~eligible(frame),
         "outcome unknown": outcome == "unknown",
-        "no user turns": ~(frame["user_turn_count"] >= 1).fillna(False).astype(bool),
+        "no user turns": ~(pd.to_numeric(frame["user_turn_count"]) >= 1),
     }
     kept, excluded = pd.Series(True, index=frame.index), {}
     for reason, rows in reasons.items():
