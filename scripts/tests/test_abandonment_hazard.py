@@ -168,6 +168,14 @@ def test_turns_with_few_abandonments_or_users_are_one_band():
     assert all(band["n_users"] >= 250 for band in cohorts)
 
 
+def test_one_endless_session_changes_no_band_but_the_last():
+    frame = BENCHMARK.conversations(1, users=300)
+    endless = frame.assign(user_turn_count=frame["user_turn_count"].where(frame.index > 0, 20_000))
+    bands, others = (fit_hazard(one)["bands"] for one in (frame, endless))
+    assert [band["first_turn"] for band in bands] == [band["first_turn"] for band in others]
+    assert len(bands) > 3
+
+
 def test_copies_of_a_users_sessions_are_no_new_evidence():
     frame = BENCHMARK.conversations(2, users=400, alike=0.5)
     copies = pd.concat([frame] * 4, ignore_index=True)
