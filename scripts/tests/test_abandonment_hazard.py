@@ -121,6 +121,7 @@ def test_the_trend_is_the_slope_of_a_logistic_regression_on_the_turns_logarithm(
     assert width / 3.92 == pytest.approx(fit.bse["turn"], rel=0.1)
     assert result["finding"] == "early"
     assert result["verdict"].startswith("Sessions are abandoned early: 8.")
+    assert "those more prone leave first" in result["verdict"]
 
 
 def test_leaving_out_a_user_is_what_it_says():

@@ -268,7 +268,8 @@ def _finding(result: dict) -> dict[str, str | None]:
         finding = "early" if peak is first else "late"
         start = f"Sessions are abandoned {finding}"
     shares = "; ".join(_share(band) for band in result["bands"] if band in (first, peak, last))
-    leaving = "; those more prone to leave go first, which adds to it" if finding == "early" else ""
+    leaving = "; where users differ, those more prone leave first, which alone can do this"
+    leaving = leaving if finding == "early" else ""
     return {"finding": finding, "verdict": f"{start}: {shares}; {tests}{leaving}."}
 
 
