@@ -45,6 +45,7 @@ def conversations(
     users: int = 500,
     sessions_a_user: int = 3,
     alike: float = 0.0,
+    apart: float = 0.0,
 ) -> pd.DataFrame:
     """Simulate sessions that end at each user turn by abandonment or, as likely, by something else.
 
@@ -59,6 +60,9 @@ def conversations(
     users, sessions_a_user, alike
         As for `simulate`: a copula joins the sessions of a user, so that the hazard at each turn
         is the same over all of them.
+    apart : float
+        Standard deviation over users of the log-odds of a hazard that is even for each of them;
+        over all of them it then falls, for those prone to abandon leave first. Instead of `alike`.
     """
     rng = np.random.default_rng(seed)
     user = np.repeat(np.arange(users), rng.geometric(1 / sessions_a_user, users))
@@ -68,6 +72,9 @@ def conversations(
     at_turn = special.expit(special.logit(hazard) + per_doubling * np.log2(turns))
     survival = np.cumprod(1 - at_turn)
     abandoned_at = 1 + np.searchsorted(-survival, special.ndtr(latent) - 1)
+    if apart:
+        own = special.expit(special.logit(hazard) + apart * rng.normal(size=users))[user]
+        abandoned_at = rng.geometric(own)
     other_at = np.minimum(rng.geometric(0.25, n), most)
     return pd.DataFrame(
         {
@@ -179,6 +186,7 @@ def main() -> int:
     even = [hazards(n, **scenario) for scenario in SCENARIOS]
     covered = [hazard_coverage(n, **scenario) for scenario in SCENARIOS]
     falling = [hazards(n, per_doubling=-0.5, **SCENARIOS[1])]
+    apart = [hazards(n, users=500, sessions_a_user=3, apart=1.0)]
     ends = [transfers(n, **scenario) for scenario in SCENARIOS[:3]]
     boosting = [boosted(n // 2, curved) for curved in (False, True)]
     result = {
@@ -186,6 +194,7 @@ def main() -> int:
         "even_hazard": even,
         "hazard_coverage": covered,
         "falling_hazard": falling,
+        "users_apart": apart,
         "transfers_without_effect": ends,
         "boosting": boosting,
         "study": study(options.sessions) if options.sessions else None,

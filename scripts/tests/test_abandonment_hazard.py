@@ -121,6 +121,7 @@ def test_the_trend_is_the_slope_of_a_logistic_regression_on_the_turns_logarithm(
     assert width / 3.92 == pytest.approx(fit.bse["turn"], rel=0.1)
     assert result["finding"] == "early"
     assert result["verdict"].startswith("Sessions are abandoned early: 8.")
+    assert "those more prone leave first" in result["verdict"]
 
 
 def test_leaving_out_a_user_is_what_it_says():
@@ -166,6 +167,14 @@ def test_turns_with_few_abandonments_or_users_are_one_band():
     cohorts = fit_hazard(frame, min_cohort_size=250)["bands"]
     assert len(cohorts) < len(bands)
     assert all(band["n_users"] >= 250 for band in cohorts)
+
+
+def test_one_endless_session_changes_no_band_but_the_last():
+    frame = BENCHMARK.conversations(1, users=300)
+    endless = frame.assign(user_turn_count=frame["user_turn_count"].where(frame.index > 0, 20_000))
+    bands, others = (fit_hazard(one)["bands"] for one in (frame, endless))
+    assert [band["first_turn"] for band in bands] == [band["first_turn"] for band in others]
+    assert len(bands) > 3
 
 
 def test_copies_of_a_users_sessions_are_no_new_evidence():

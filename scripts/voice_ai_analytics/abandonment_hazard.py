@@ -102,7 +102,7 @@ def _at_risk(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     reasons = {
         "not eligible": ~eligible(frame),
         "outcome unknown": outcome == "unknown",
-        "no user turns": ~(frame["user_turn_count"] >= 1).fillna(False).astype(bool),
+        "no user turns": ~(pd.to_numeric(frame["user_turn_count"]) >= 1),
     }
     kept, excluded = pd.Series(True, index=frame.index), {}
     for reason, rows in reasons.items():
@@ -122,21 +122,24 @@ def _firsts(
 ) -> list[int]:
     """First turn of each band: enough events if the hazard were even, and enough users."""
     at_risk = _reaching(turns)
-    share = abandoned.sum() / at_risk.sum()
     furthest = np.zeros(clusters.max() + 1, dtype=int)
     np.maximum.at(furthest, clusters, turns)
     users = _reaching(furthest)
     happened = np.bincount(turns[abandoned], minlength=len(at_risk) + 1)[1:]
+    rest, rest_events = (counts[::-1].cumsum()[::-1] for counts in (at_risk, happened))
+    # One session of a thousand turns must not make abandonment look rare.
+    common = users >= least_users
+    share = happened[common].sum() / at_risk[common].sum()
+    can_begin = (
+        common & (rest * share >= MIN_EXPECTED_EVENTS) & (rest_events > 0) & (rest_events < rest)
+    )
     firsts, expected, seen = [1], 0.0, 0
-    for turn, (n, n_users) in enumerate(zip(at_risk, users, strict=True), start=1):
+    for turn in range(1, len(at_risk) + 1):
         is_full = expected >= MIN_EXPECTED_EVENTS and seen > 0
-        rest = at_risk[turn - 1 :].sum()
-        rest_events = happened[turn - 1 :].sum()
-        can_follow = rest * share >= MIN_EXPECTED_EVENTS and 0 < rest_events < rest
-        if is_full and can_follow and n_users >= least_users and len(firsts) < most:
+        if is_full and can_begin[turn - 1] and len(firsts) < most:
             firsts.append(turn)
             expected, seen = 0.0, 0
-        expected += n * share
+        expected += at_risk[turn - 1] * share
         seen += happened[turn - 1]
     return firsts
 
@@ -265,7 +268,8 @@ def _finding(result: dict) -> dict[str, str | None]:
         finding = "early" if peak is first else "late"
         start = f"Sessions are abandoned {finding}"
     shares = "; ".join(_share(band) for band in result["bands"] if band in (first, peak, last))
-    leaving = "; those more prone to leave go first, which adds to it" if finding == "early" else ""
+    leaving = "; where users differ, those more prone leave first, which alone can do this"
+    leaving = leaving if finding == "early" else ""
     return {"finding": finding, "verdict": f"{start}: {shares}; {tests}{leaving}."}
 
 

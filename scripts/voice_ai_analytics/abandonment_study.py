@@ -50,6 +50,8 @@ def study_abandonment(
     """
     options = {"k": k, "include_after_the_fact": include_after_the_fact}
     model = fit_abandonment(frame, **options, seed=seed, boosting=True)
+    # The order of rows changes last digits.
+    frame = frame.sort_values("session_key", ignore_index=True)
     parts = {
         "hazard": fit_hazard(frame, min_cohort_size),
         "multinomial": fit_multinomial(frame, **options),
