@@ -279,7 +279,7 @@ def test_sessions_that_ended_in_their_opening_are_not_looked_at():
 
 def test_little_is_named_where_there_is_nothing():
     # If 1 in 20 were named, 4 or more of 20 would come by chance once in 63.
-    nulls = BENCHMARK.nulls(World(250), 20)
+    nulls = BENCHMARK.nulls(World(250, tail=2.5), 20)
     assert nulls["named_a_gap"] * 20 < 4
     assert nulls["showed_a_segment"] * 20 < 4
     assert nulls["mean_comparisons"] > 5 and nulls["mean_segments_tested"] > 0.5
