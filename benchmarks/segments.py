@@ -37,7 +37,8 @@ class World:
     """How sessions come about, log-odds throughout.
 
     `rural` and `tamil` move completion and errors of cohorts, `planted` the completion of
-    sessions in the channel ivr with an error in their opening.
+    sessions in the channel ivr with an error in their opening. `alike` is how much users differ,
+    `tail` the Pareto index of their sessions: the smaller, the more a few of them have.
     """
 
     users: int
@@ -45,6 +46,7 @@ class World:
     tamil: float = 0.0
     planted: float = 0.0
     alike: float = 0.8
+    tail: float = 1.3
 
 
 def simulate(world: World, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -58,7 +60,7 @@ def simulate(world: World, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     temper, trouble = world.alike * rng.standard_normal((2, users))
     habit = rng.dirichlet([1.5, 1.0, 0.7], users).cumsum(axis=1)
     # Most users come once or twice, few come often.
-    visits = np.minimum(1 + rng.pareto(1.3, users).astype(int), 60)
+    visits = np.minimum(1 + rng.pareto(world.tail, users).astype(int), 60)
     user = np.repeat(np.arange(users), visits)
     n = len(user)
     channel = (rng.random(n)[:, None] > habit[user]).sum(axis=1)

@@ -26,7 +26,6 @@ RESULTS = ("voice_ai_cohort_gaps", "voice_ai_found_segments", "voice_ai_segmenta
 GAPS = ("dimension", "level", "reference", "measure", *NUMBERS, "suppressed", "declined")
 SEGMENTS = ("segment", "rule", "measure", *ESTIMATES, *COUNTS)
 TEXTS = ("dimension", "level", "reference", "measure", "suppressed", "declined", "rule")
-WHOLE = ("n", "users", "reference_n", "reference_users", "segment")
 NO_TURNS = (
     "segments are made of a session's first turns; set the var voice_ai_fact_turns to true and run"
     " dbt build"

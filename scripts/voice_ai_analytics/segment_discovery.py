@@ -10,6 +10,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.tree import DecisionTreeClassifier
 
 from voice_ai_analytics.report_data import COMPLETION
+from voice_ai_analytics.report_text import clean
 from voice_ai_analytics.segment_gaps import (
     LEVEL,
     MEASURES,
@@ -57,7 +58,7 @@ class Condition:
 
     def __str__(self) -> str:
         if self.level is not None:
-            return f"{self.feature}: {'' if self.is_level else 'not '}{self.level}"
+            return f"{self.feature}: {'' if self.is_level else 'not '}{clean(self.level)}"
         asked = [self._bounds()] * (self.low < np.inf) + ["not known"] * self.or_unknown
         return f"{NUMBERS[self.feature]}: {' or '.join(asked)}"
 
@@ -189,15 +190,16 @@ def confirm(pairs: list[list[dict]], min_cohort_size: int) -> tuple[list[dict], 
 
 def search(sample: pd.DataFrame, seed: int) -> list[list[Condition]]:
     """Grow a small tree on what was known at the end of the opening; give each leaf's rule."""
+    least = max(MIN_SESSIONS, int(MIN_SHARE * len(sample)))
     columns = {(name, None): sample[name].to_numpy(dtype=float) for name in NUMBERS}
     for name in CATEGORIES:
-        for level in sorted(sample[name].dropna().unique()):
+        sizes = sample[name].value_counts()
+        for level in sorted(sizes.index[sizes >= least]):
             columns[name, level] = sample[name].eq(level).fillna(False).to_numpy(dtype=float)
-    least = max(MIN_SESSIONS, int(MIN_SHARE * len(sample)))
     tree = DecisionTreeClassifier(max_depth=MAX_DEPTH, min_samples_leaf=least, random_state=seed)
     # As many segments as predict best for users that were not grown on.
-    sizes = {"max_leaf_nodes": list(range(2, MAX_SEGMENTS + 1))}
-    folds = GridSearchCV(tree, sizes, scoring="neg_brier_score", cv=StratifiedGroupKFold(FOLDS))
+    leaves = {"max_leaf_nodes": list(range(2, MAX_SEGMENTS + 1))}
+    folds = GridSearchCV(tree, leaves, scoring="neg_brier_score", cv=StratifiedGroupKFold(FOLDS))
     x, y = np.column_stack(list(columns.values())), sample["is_completed"].astype(bool)
     folds.fit(x, y, groups=user_clusters(sample["user_key"]))
     unknown = {name for name in NUMBERS if sample[name].isna().any()}
