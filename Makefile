@@ -41,7 +41,11 @@ bench: install
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/serve.py
 	$(BIN)/python benchmarks/abandonment_calibration.py
+	$(BIN)/python benchmarks/abandonment_growth.py
+	$(BIN)/python benchmarks/logistic_scale.py
 	$(BIN)/python benchmarks/asr_evaluation.py
+	$(BIN)/python benchmarks/asr_release.py
+	$(BIN)/python benchmarks/segments.py
 
 # Ten million sessions: up to an hour, 24 GB of memory and 60 GB of disk.
 bench-large: install

@@ -407,6 +407,6 @@ def test_a_mistake_in_the_releases_is_one_line(warehouse, before, after, told):
 
 
 def test_a_warehouse_that_names_no_model_is_a_mistake(warehouse):
-    unnamed = "(select * from sessions where asr_model is null) as sessions"
+    unnamed = "(select * from sessions where asr_model is null)"
     with pytest.raises(UserError, match="no session in the warehouse names its asr_model"):
         read_releases(warehouse, unnamed, None, "a", "b")

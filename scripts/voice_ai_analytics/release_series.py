@@ -166,8 +166,8 @@ def segmented(rate: np.ndarray, time: np.ndarray) -> list[dict]:
     autocorrelation of residuals is too small; it is turned into that of errors of which it is
     the expected value, with half a standard error added (Andrews, *Econometrica* 61 (1993), for
     the median). Student's t has the degrees of freedom that n - 4 weeks so alike are worth,
-    (1 - r) / (1 + r) of them. Newey and West's errors, which ask for no model, cover 60 to 88 %
-    of truths in series of 16 to 52 weeks, and are not used.
+    (1 - r) / (1 + r) of them. Newey and West's errors, which ask for no model, are not used:
+    in series as short as these their intervals cover too few truths, as a test shows.
     """
     is_after = time >= 0
     design = np.column_stack([np.ones(len(time)), time, is_after, is_after * time])

@@ -98,22 +98,30 @@ def render(result: ReleaseComparison, console: Console) -> None:
     say(result.verdict, style="bold")
 
 
+SHORT = {
+    "series, at the release": "series, at release",
+    "series, in the last week": "series, last week",
+    "difference in differences": "diff-in-differences",
+}
+
+
 def _effects(result: ReleaseComparison) -> Table:
+    # As narrow as it can be: 80 columns must hold it.
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title_justify="left")
     table.title = f"{result.after} less {result.before}, in percentage points"
     table.caption = "* what the verdict rests on; n: sessions, turns or words of both"
     table.add_column("metric, estimate", overflow="fold")
     for name in ("before", "after", "difference (95%)", "q", "n"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     last = None
     for effect in result.effects:
         if effect["metric"] != last:
             verdict = next(e["verdict"] for e in result.primary if e["metric"] == effect["metric"])
-            table.add_row(f"{effect['metric']}: {verdict}", style="bold")
+            table.add_row(effect["metric"], "", "", verdict, style="bold")
             last = effect["metric"]
         if effect["difference"] is not None:
-            name = f"  {effect['estimate']}{' *' if effect['is_primary'] else ''}"
-            table.add_row(name, *_cells(effect))
+            name = SHORT.get(effect["estimate"], effect["estimate"])
+            table.add_row(f" {name}{' *' if effect['is_primary'] else ''}", *_cells(effect))
     return table
 
 
@@ -124,7 +132,7 @@ def _cells(effect: dict) -> list[str]:
     if effect["ci_low"] is not None:
         text += f" ({100 * effect['ci_low']:+.1f} to {100 * effect['ci_high']:+.1f})"
     cells += [text.replace("-", "−"), probability(effect["q_value"])]
-    return [*cells, " / ".join(f"{effect[f'n_{arm}']:,.0f}" for arm in ("before", "after"))]
+    return [*cells, "/".join(f"{effect[f'n_{arm}']:,.0f}" for arm in ("before", "after"))]
 
 
 def _check(check: dict) -> str:
