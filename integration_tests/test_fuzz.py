@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cache
+from string import ascii_lowercase, ascii_uppercase
 
 import duckdb
 import pandas as pd
@@ -173,7 +174,7 @@ STRANGE_BOOLEANS = (
 )
 STRANGE_WORDS = {
     "channel": "voice|IVR|chat|Transcript|fax|voice |voi ce",
-    "language": "english|ENGLISH|en|EN_us|zh-hant-tw|pt-BR-x|deu|123|-",
+    "language": "english|ENGLISH|en|EN_us|zh-hant-tw|pt-BR-x|pt-Bß|deu|123|-",
     "outcome_raw": "Hung Up|timed-out|VOICEMAIL|no answer|done?|user__hangup",
     "speaker": "User|ASSISTANT|system|agent|users|us er",
     "error_type": "NOISE|No_Input|no-input|misunderstanding|repeat|x",
@@ -484,20 +485,20 @@ def owed_session(value, days):
 def owed_language(text):
     if text.lower() in LANGUAGES:
         return LANGUAGES[text.lower()]
-    first, *subtags = text.replace("_", "-").split("-")[:3]
+    first, *subtags = text.replace("_", "-").translate(SMALL).split("-")[:3]
     cased = [
-        {2: upper, 4: lambda text: upper(text[0]) + text[1:].lower()}.get(len(subtag), str.lower)(
-            subtag
+        {2: subtag.translate(CAPITAL), 4: subtag[0].translate(CAPITAL) + subtag[1:]}.get(
+            len(subtag), subtag
         )
         for subtag in subtags
         if subtag
     ]
-    return "-".join([first.lower(), *cased])
+    return "-".join([first, *cased])
 
 
-def upper(text):
-    """Give text in upper case, as long as it was."""
-    return "".join(letter.upper() if len(letter.upper()) == 1 else letter for letter in text)
+# Of other letters than these, case is left alone.
+SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
+CAPITAL = str.maketrans(ascii_lowercase, ascii_uppercase)
 
 
 def owed_turn(value, days):

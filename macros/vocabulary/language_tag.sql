@@ -1,14 +1,16 @@
-{#- A language tag in the letter case BCP 47 recommends: en-US, zh-Hant-TW. Knows up to three subtags. -#}
+{#- A language tag in the letter case BCP 47 recommends: en-US, zh-Hant-TW. Knows up to three subtags. Other letters
+    than A to Z, which no tag has, stay as they are: engines disagree on their case. -#}
 {% macro language_tag(text) -%}
-    {%- set tag = "replace(" ~ text ~ ", '_', '-')" -%}
-    lower(split_part({{ tag }}, '-', 1))
+    {%- set capitals, small = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz' -%}
+    {%- set tag = "translate(" ~ text ~ ", '_" ~ capitals ~ "', '-" ~ small ~ "')" -%}
+    split_part({{ tag }}, '-', 1)
     {%- for position in (2, 3) -%}
     {%- set subtag = "split_part(" ~ tag ~ ", '-', " ~ position ~ ")" %}
     || case length({{ subtag }})
         when 0 then ''
-        when 2 then '-' || upper({{ subtag }})
-        when 4 then '-' || upper(substr({{ subtag }}, 1, 1)) || lower(substr({{ subtag }}, 2))
-        else '-' || lower({{ subtag }})
+        when 2 then '-' || translate({{ subtag }}, '{{ small }}', '{{ capitals }}')
+        when 4 then '-' || translate(substr({{ subtag }}, 1, 1), '{{ small }}', '{{ capitals }}') || substr({{ subtag }}, 2)
+        else '-' || {{ subtag }}
     end
     {%- endfor -%}
 {%- endmacro %}

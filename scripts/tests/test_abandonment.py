@@ -3,15 +3,14 @@
 import importlib.util
 import io
 import json
-import tempfile
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pandas as pd
-import psycopg2
 import pytest
 import statsmodels.api as sm
+from little_warehouse import ENGINES, little_warehouse
 from rich.console import Console
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
@@ -21,7 +20,6 @@ from voice_ai_analytics.abandonment import _auc, fit_abandonment, render
 from voice_ai_analytics.abandonment_features import feature_query
 from voice_ai_analytics.abandonment_verdict import strongest
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.postgres import embedded_postgres_server
 
 FIXED_KEYS = {
     "verdict",
@@ -647,36 +645,11 @@ from (values
 """
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
+@pytest.fixture(params=ENGINES)
 def run(request):
     """Query the two little tables on an engine."""
-    if request.param == "duckdb":
-        with duckdb.connect() as connection:
-            connection.execute(SESSIONS)
-            connection.execute(TURNS)
-            yield lambda query: connection.execute(query).df()
-        return
-    # Not in pytest's own directory: another pytest that starts meanwhile shuts it to the server.
-    with (
-        tempfile.TemporaryDirectory() as directory,
-        embedded_postgres_server(Path(directory) / "data") as server,
-    ):
-        connection = psycopg2.connect(
-            host=server["VOICE_AI_POSTGRES_HOST"],
-            port=server["VOICE_AI_POSTGRES_PORT"],
-            user=server["VOICE_AI_POSTGRES_USER"],
-            dbname=server["VOICE_AI_POSTGRES_DATABASE"],
-        )
-        cursor = connection.cursor()
-        cursor.execute(SESSIONS)
-        cursor.execute(TURNS)
-
-        def query(statement):
-            cursor.execute(statement)
-            return pd.DataFrame(cursor.fetchall(), columns=[c.name for c in cursor.description])
-
-        yield query
-        connection.close()
+    with little_warehouse(request.param, SESSIONS, TURNS) as warehouse:
+        yield warehouse.query
 
 
 def test_features_are_those_of_the_first_k_user_turns(run):

@@ -4,19 +4,15 @@ import datetime
 import importlib.util
 import io
 import json
-import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 
-import duckdb
 import numpy as np
 import pandas as pd
-import psycopg2
 import pytest
+from little_warehouse import ENGINES, little_warehouse
 from rich.console import Console
 
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.postgres import embedded_postgres_server
 from voice_ai_analytics.release_frame import read_releases
 from voice_ai_analytics.release_report import NOT_YET, release_plots, release_sentences
 from voice_ai_analytics.release_results import CHECKS, EFFECTS, _judged, compare_releases
@@ -333,40 +329,11 @@ select v.*, 'word' as unit, 0 as deletions, 0 as insertions from (values
 """
 
 
-@pytest.fixture(scope="module", params=["duckdb", "postgres"])
+@pytest.fixture(scope="module", params=ENGINES)
 def warehouse(request):
-    """Query two little tables on an engine."""
-    if request.param == "duckdb":
-        with duckdb.connect() as connection:
-            connection.execute(SESSIONS)
-            connection.execute(EVALUATIONS)
-
-            def run(query, values=None):
-                return connection.execute(query, values).df()
-
-            yield SimpleNamespace(engine="duckdb", query=run)
-        return
-    # Not in pytest's own directory: another pytest that starts meanwhile shuts it to the server.
-    with (
-        tempfile.TemporaryDirectory() as directory,
-        embedded_postgres_server(Path(directory) / "data") as server,
-    ):
-        connection = psycopg2.connect(
-            host=server["VOICE_AI_POSTGRES_HOST"],
-            port=server["VOICE_AI_POSTGRES_PORT"],
-            user=server["VOICE_AI_POSTGRES_USER"],
-            dbname=server["VOICE_AI_POSTGRES_DATABASE"],
-        )
-        cursor = connection.cursor()
-        cursor.execute(SESSIONS)
-        cursor.execute(EVALUATIONS)
-
-        def query(statement, values=None):
-            cursor.execute(statement, values)
-            return pd.DataFrame(cursor.fetchall(), columns=[c.name for c in cursor.description])
-
-        yield SimpleNamespace(engine="postgres", query=query)
-        connection.close()
+    """Give the two little tables on an engine."""
+    with little_warehouse(request.param, SESSIONS, EVALUATIONS) as warehouse:
+        yield warehouse
 
 
 def test_the_warehouse_gives_sessions_and_word_errors_of_two_releases(warehouse):

@@ -4,20 +4,17 @@ import importlib.util
 import io
 import json
 import sys
-import tempfile
 from pathlib import Path
 
-import duckdb
 import matplotlib
 import numpy as np
 import pandas as pd
-import psycopg2
 import pytest
 import statsmodels.api as sm
+from little_warehouse import ENGINES, little_warehouse
 from rich.console import Console
 from scipy import stats
 
-from voice_ai_analytics.postgres import embedded_postgres_server
 from voice_ai_analytics.report_figures import STYLE
 from voice_ai_analytics.segment import RESULTS, render, segment
 from voice_ai_analytics.segment_discovery import find_segments, reached, search
@@ -386,36 +383,11 @@ create table turns as select * from (values
 """
 
 
-@pytest.fixture(params=["duckdb", "postgres"])
+@pytest.fixture(params=ENGINES)
 def run(request):
     """Query the two little tables on an engine."""
-    if request.param == "duckdb":
-        with duckdb.connect() as connection:
-            connection.execute(SESSIONS)
-            connection.execute(TURNS)
-            yield lambda query: connection.execute(query).df()
-        return
-    # Not in pytest's own directory: another pytest that starts meanwhile shuts it to the server.
-    with (
-        tempfile.TemporaryDirectory() as directory,
-        embedded_postgres_server(Path(directory) / "data") as server,
-    ):
-        connection = psycopg2.connect(
-            host=server["VOICE_AI_POSTGRES_HOST"],
-            port=server["VOICE_AI_POSTGRES_PORT"],
-            user=server["VOICE_AI_POSTGRES_USER"],
-            dbname=server["VOICE_AI_POSTGRES_DATABASE"],
-        )
-        cursor = connection.cursor()
-        cursor.execute(SESSIONS)
-        cursor.execute(TURNS)
-
-        def query(statement):
-            cursor.execute(statement)
-            return pd.DataFrame(cursor.fetchall(), columns=[c.name for c in cursor.description])
-
-        yield query
-        connection.close()
+    with little_warehouse(request.param, SESSIONS, TURNS) as warehouse:
+        yield warehouse.query
 
 
 def test_queries_read_the_certified_tables(run):

@@ -13,6 +13,7 @@ from voice_ai_analytics.report_text import (
     count,
     odds_ratio,
     percent,
+    records,
     shorten,
     span,
     tick,
@@ -98,7 +99,7 @@ def _settings(settings: pd.DataFrame) -> Plot:
     columns = ("Setting", "Strongest predictor", "Sessions", "Abandoned", "Users")
     columns += ("Errors, odds ratio per SD", "95% interval", "AUC", "95% interval", "Note")
     marks, rows = [], []
-    for _, row in settings.astype(object).where(settings.notna(), None).iterrows():
+    for row in records(settings):
         label, declined = clean(row["setting"]), row["declined"]
         ratio, low, high = (_known(row[f"{RATIO}{end}"]) for end in ("", "_ci_low", "_ci_high"))
         auc = [_known(row[f"auc_{end}"]) for end in ("estimate", "ci_low", "ci_high")]

@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from string import ascii_lowercase, ascii_uppercase
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +18,8 @@ REQUIRED = ("turn_id", "platform", "reference_text", "hypothesis_text")
 # The last two are not in the contract of asr_references: in a file they stand in for the warehouse.
 COLUMNS = (*REQUIRED, "asr_model", "language", "session_id", "asr_confidence")
 BATCH = 20_000
+SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
+CAPITAL = str.maketrans(ascii_lowercase, ascii_uppercase)
 SCHEMA = pa.schema([(name, pa.string()) for name in COLUMNS])
 
 
@@ -98,9 +101,11 @@ def tidy(columns: dict[str, Iterable]) -> pa.RecordBatch:
 
 def _language_tag(tag: str) -> str:
     """Write a tag in the letter case BCP 47 recommends, as the dbt macro of this name does."""
-    first, *rest = tag.replace("_", "-").split("-")
-    cased = {2: str.upper, 4: str.title}
-    return "-".join([first.lower(), *(cased.get(len(part), str.lower)(part) for part in rest)])
+    first, *rest = tag.replace("_", "-").translate(SMALL).split("-")
+    # A region in capitals, a script with one.
+    capitals = {2: 2, 4: 1}
+    parts = [(part, capitals.get(len(part), 0)) for part in rest]
+    return "-".join([first, *(part[:n].translate(CAPITAL) + part[n:] for part, n in parts)])
 
 
 def _lines(path: Path) -> Iterator[str]:

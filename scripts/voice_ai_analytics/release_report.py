@@ -24,6 +24,7 @@ from voice_ai_analytics.report_text import (
     percent,
     points,
     probability,
+    records,
     shorten,
     span,
     tick_points,
@@ -38,7 +39,7 @@ def release_plots(tables: dict[str, pd.DataFrame] | None) -> list[Plot]:
     """Draw what each verdict rests on, and the raw difference beside it."""
     if not tables:
         return []
-    effects = _known(tables[EFFECTS])
+    effects = records(tables[EFFECTS])
     before, after = (clean(effects[0][name]) for name in ("before", "after"))
     name, question = "asr_release", f"What changed from {before} to {after}?"
     rows = [_cells(effect) for effect in effects]
@@ -64,14 +65,9 @@ def release_sentences(tables: dict[str, pd.DataFrame] | None) -> list[str]:
     """Say in one sentence what is known of each metric."""
     if not tables:
         return [NOT_YET]
-    effects = _known(tables[EFFECTS])
+    effects = records(tables[EFFECTS])
     before, after = (clean(effects[0][name]) for name in ("before", "after"))
     return [verdict_sentence(before, after, [e for e in effects if e["is_primary"]])]
-
-
-def _known(table: pd.DataFrame) -> list[dict]:
-    """Give rows in which what is not known is None."""
-    return table.astype(object).where(table.notna(), None).to_dict("records")
 
 
 def _place(effect: dict, effects: list[dict]) -> int:

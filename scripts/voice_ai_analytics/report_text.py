@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 import numpy as np
+import pandas as pd
 
 
 def clean(text) -> str:
@@ -104,3 +105,9 @@ def tick_points(difference: float) -> str:
 def day(date: datetime) -> str:
     """Write a date."""
     return f"{date.day} {date:%b %Y}"
+
+
+def records(table: pd.DataFrame) -> list[dict]:
+    """Give a table's rows as dicts in which what is not known is None, whatever the engine."""
+    table = table.astype(object)
+    return table.where(table.notna(), None).to_dict("records")

@@ -20,6 +20,7 @@ from voice_ai_analytics.report_text import (
     percent,
     points,
     probability,
+    records,
     shorten,
     span,
     tick_points,
@@ -35,7 +36,7 @@ def segment_plots(tables: dict[str, pd.DataFrame] | None) -> list[Plot]:
     """Draw gaps in completion between cohorts, and of the segments that hold."""
     if not tables:
         return []
-    gaps, segments, _ = (_rows(tables[name]) for name in RESULTS)
+    gaps, segments, _ = (records(tables[name]) for name in RESULTS)
     name, question = "segments", "For whom, and after what opening, is completion different?"
     columns = ("Compared", "Rate", "Points", "95% interval", "q", "Adjusted", "Group", "With")
     named = [one | {"label": f"Segment {one['segment']:.0f}"} for one in segments]
@@ -69,12 +70,6 @@ def segment_sentences(tables: dict[str, pd.DataFrame] | None) -> list[str]:
     about = tables[RESULTS[-1]].iloc[0]
     found = about["found_segments_verdict"]
     return [f"{about['cohort_gaps_verdict']}.", f"{found[0].upper()}{found[1:]}."]
-
-
-def _rows(table: pd.DataFrame) -> list[dict]:
-    """Give rows whose numbers are numbers and whose texts are texts, on any engine."""
-    table = table.astype(object)
-    return table.where(table.notna(), None).to_dict("records")
 
 
 def _number(value: float | None) -> float:
