@@ -145,7 +145,10 @@ def fit_abandonment(
     profiles_dir: ProfilesDir = None,
     target: Target = None,
     k: Annotated[
-        int, typer.Option("--k", min=1, help="How many of a session's first user turns to look at.")
+        int,
+        typer.Option(
+            "--k", min=1, max=1000, help="How many of a session's first user turns to look at."
+        ),
     ] = 3,
     include_after_the_fact: Annotated[
         bool,

@@ -113,7 +113,8 @@ def _sql(name: str, warehouse: Warehouse, **relations: str) -> str:
 def _check_releases(models: pd.DataFrame, before: str, after: str) -> None:
     there = models["asr_model"].tolist()
     if not there:
-        raise UserError("no session in the warehouse names its asr_model; nothing was compared")
+        told = "no session in the warehouse names its asr_model; nothing was compared"
+        raise UserError(told, exit_code=3)
     for option, name in (("--before", before), ("--after", after)):
         if name not in there:
             shown = ", ".join(there[:20]) + (", …" if len(there) > 20 else "")

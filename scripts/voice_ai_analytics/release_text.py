@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def render(result: ReleaseComparison, console: Console) -> None:
 
 
 SHORT = {
-    "series, at the release": "series, at release",
+    "series, at the release": "series, release",
     "series, in the last week": "series, last week",
     "difference in differences": "diff-in-differences",
 }
@@ -108,7 +109,7 @@ SHORT = {
 def _effects(result: ReleaseComparison) -> Table:
     # As narrow as it can be: 80 columns must hold it.
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title_justify="left")
-    table.title = f"{result.after} less {result.before}, in percentage points"
+    table.title = escape(f"{result.after} less {result.before}, in percentage points")
     table.caption = "* what the verdict rests on; n: sessions, turns or words of both"
     table.add_column("metric, estimate", overflow="fold")
     for name in ("before", "after", "difference (95%)", "q", "n"):
