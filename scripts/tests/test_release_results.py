@@ -272,6 +272,47 @@ def test_tables_hold_what_the_json_holds(better):
     json.dumps(better.to_json(), allow_nan=False)
 
 
+def rare(events: int, of: int) -> pd.DataFrame:
+    """Give 1,425 sessions of which 28 were abandoned, then others; a user each, one stratum."""
+    n = 1425 + of
+    abandoned = np.zeros(n, dtype=int)
+    abandoned[: 28 * 50 : 50] = 1
+    abandoned[1425 : 1425 + events] = 1
+    day = pd.Timestamp("2026-01-05") + pd.to_timedelta(np.arange(n) % 21, "D")
+    return pd.DataFrame(
+        {
+            "session_key": np.arange(n).astype(str),
+            "user_key": np.arange(n).astype(str),
+            "started_on": day,
+            "is_after": (np.arange(n) >= 1425).astype(int),
+            "language": "en",
+            "channel": "voice",
+            **dict.fromkeys(("region", "has_disability", "is_first_time_digital_user")),
+            "is_eligible": 1,
+            "is_completed": 1 - abandoned,
+            "is_abandoned": abandoned,
+            "is_transferred": 0,
+            "turn_count": 5,
+            "error_turn_count": np.arange(n) % 2,
+        }
+    )
+
+
+def test_a_rare_end_that_few_sessions_happened_to_lack_is_no_improvement():
+    # Where 2 % are abandoned, none of 75 is in 22 % of samples.
+    result = compare_releases(rare(0, 75), pd.DataFrame(), "asr-1", "asr-2", 5)
+    assert verdicts(result)["abandonment"] == "cannot be told"
+    (adjusted,) = (e for e in result.primary if e["metric"] == "abandonment")
+    assert "too rare" in adjusted["declined"] and adjusted["difference"] is None
+    enough = compare_releases(rare(15, 700), pd.DataFrame(), "asr-1", "asr-2", 5)
+    assert verdicts(enough)["abandonment"] == "no evidence"
+
+
+def test_a_release_of_too_few_users_shows_no_count_in_its_checks():
+    result = compare_releases(rare(1, 4), pd.DataFrame(), "asr-1", "asr-2", 5)
+    assert result.checks == [] and result.exit_code == 3
+
+
 def test_the_terminal_shows_all_in_80_columns(better):
     stream = io.StringIO()
     render(better, Console(file=stream, width=80))

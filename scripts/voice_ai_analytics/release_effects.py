@@ -13,6 +13,7 @@ from voice_ai_analytics.release_frame import MIX, Metric, users
 
 FEWEST_CLUSTERS = 30
 FEWEST_WEEKS = 8  # of each release
+FEWEST_TELLING = 10  # users with, and users without, what is counted
 FEWEST_IN_STRATUM = 10  # users of each release
 ENOUGH_SHARED = 0.9  # of the sessions of each release
 LEAST_SHARED = 0.5
@@ -182,6 +183,34 @@ def too_few(counted: dict, before: str, after: str) -> str:
     return ""
 
 
+def too_rare(rows: pd.DataFrame, sides: list[str]) -> str:
+    """Say that hardly a user of a side had, or had not, what is counted; or nothing.
+
+    A side in which it never happened does not vary: it would add nothing to the standard error, and
+    the interval would be too short.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        From `metric_rows`.
+    sides : list of str
+        The columns whose values make the sides that are compared.
+
+    Returns
+    -------
+    str
+    """
+    had = rows["numerator"] > 0, rows["numerator"] < rows["denominator"]
+    groups = [rows[name] for name in sides]
+    telling = [rows["cluster"].where(side).groupby(groups).nunique().min() for side in had]
+    if min(telling) < FEWEST_TELLING:
+        return (
+            f"too rare or too common: fewer than {FEWEST_TELLING} users of a side had it, or had"
+            " it not"
+        )
+    return ""
+
+
 def raw(rows: pd.DataFrame, metric: Metric) -> dict:
     """Compare all sessions as they are.
 
@@ -212,9 +241,11 @@ def raw(rows: pd.DataFrame, metric: Metric) -> dict:
     low, high = newcombe(after, n_after, before, n_before)
     p_value = np.nan
     if 0 < after + before < n_after + n_before:
-        p_value = test_proportions_2indep(
-            after, n_after, before, n_before, method="score", correction=False
-        ).pvalue
+        # It also works out an odds ratio, which has none of a rate of 0.
+        with np.errstate(divide="ignore"):
+            p_value = test_proportions_2indep(
+                after, n_after, before, n_before, method="score", correction=False
+            ).pvalue
     return result | {"ci_low": low, "ci_high": high, "p_value": float(p_value)}
 
 

@@ -24,6 +24,7 @@ from voice_ai_analytics.release_effects import (
     paired,
     raw,
     too_few,
+    too_rare,
 )
 from voice_ai_analytics.release_frame import METRICS, MIX, WORD_ERRORS, Metric, metric_rows
 from voice_ai_analytics.release_groups import (
@@ -180,7 +181,7 @@ def compare_releases(
     many estimates make one of them significant, nor do raw ones that the mix has made significant
     lower the bar for others.
     """
-    effects, checks = [], _common_checks(sessions, before, after)
+    effects, checks = [], _common_checks(sessions, before, after, min_cohort_size)
     for metric in METRICS:
         rows = metric_rows(sessions, metric)
         found, checked = _compare(rows, metric, before, after, min_cohort_size)
@@ -222,6 +223,11 @@ def _check(check: str, metric: Metric | None, told: str, is_passed=None, **numbe
     return row | dict.fromkeys(CHECK_NUMBERS) | numbers | {"told": told}
 
 
+def _is_small(counted: dict, arm: str, min_cohort_size: int) -> bool:
+    """Whether a release has too few users to be shown, or sessions where it names no user."""
+    return (counted[f"users_{arm}"] or counted[f"sessions_{arm}"]) < min_cohort_size
+
+
 def _compare(
     rows: pd.DataFrame, metric: Metric, before: str, after: str, min_cohort_size: int
 ) -> tuple[list[dict], list[dict]]:
@@ -231,7 +237,7 @@ def _compare(
         declined = ""
         if not counted[f"sessions_{arm}"]:
             declined = f"no {metric.unit} with {model} to take a rate of"
-        elif (counted[f"users_{arm}"] or counted[f"sessions_{arm}"]) < min_cohort_size:
+        elif _is_small(counted, arm, min_cohort_size):
             declined = f"{model} has fewer than {min_cohort_size} users; suppressed"
         if declined:
             return [_row(metric, "adjusted", {"is_primary": True}, declined)], []
@@ -268,7 +274,8 @@ def _at_equal_mix(
         declined = f"only {shared:.0%} of a release's sessions are in {by} of both releases"
         return _row(metric, name, None, declined), checks
     effect, influence = adjusted(rows, strata)
-    if declined := too_few(effect, before, after):
+    declined = too_few(effect, before, after) or too_rare(rows[strata.inside], ["is_after"])
+    if declined:
         return _row(metric, name, None, declined), checks
     shift = mix_shift(rows, strata, influence, effect["difference"])
     told = f"raw less adjusted by {by}"
@@ -336,8 +343,13 @@ def _differ(evaluations: pd.DataFrame, name: str) -> bool:
     return len(set(pd.Series(values).dropna())) > 1
 
 
-def _common_checks(sessions: pd.DataFrame, before: str, after: str) -> list[dict]:
+def _common_checks(
+    sessions: pd.DataFrame, before: str, after: str, min_cohort_size: int
+) -> list[dict]:
     rows = metric_rows(sessions.assign(all=1), Metric("sessions", "all", "all", "sessions"))
+    counted = counts(rows)
+    if any(_is_small(counted, arm, min_cohort_size) for arm in ("before", "after")):
+        return []
     distance, by_chance = mix_distance(rows)
     both, everyone = users_in_both(rows)
     found = phases(rows["week"], rows["is_after"])
