@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -247,6 +248,15 @@ def evaluate_asr(
         raise typer.Exit(result.exit_code)
 
 
+def _tell(result, render: Callable, output: Path | None) -> None:
+    """Print a result and where it was written; exit as it says."""
+    render(result, console)
+    if output:
+        console.print(f"Result: {output}", highlight=False, soft_wrap=True)
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)
+
+
 @app.command("compare-asr")
 def compare_asr(
     before: Annotated[str, typer.Option(help="The earlier release, a value of asr_model.")],
@@ -272,11 +282,7 @@ def compare_asr(
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
     with console.status("Comparing releases"):
         result = compare(project, Warehouse(project), before, after, output, as_of)
-    render(result, console)
-    if output:
-        console.print(f"Result: {output}", highlight=False, soft_wrap=True)
-    if result.exit_code:
-        raise typer.Exit(result.exit_code)
+    _tell(result, render, output)
 
 
 @app.command()
@@ -347,11 +353,7 @@ def segment(
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
     with console.status("Looking for segments"):
         result = segment_and_write_back(project, Warehouse(project), output, seed, as_of)
-    render(result, console)
-    if output:
-        console.print(f"Result: {output}", highlight=False, soft_wrap=True)
-    if result.exit_code:
-        raise typer.Exit(result.exit_code)
+    _tell(result, render, output)
 
 
 @app.command()

@@ -45,6 +45,25 @@ def _sessions(project: DbtProject, warehouse: Warehouse, as_of: str | None) -> s
     return as_of_sessions(project, moment)
 
 
+def _write(
+    result: AbandonmentModel | ReleaseComparison | Segmentation,
+    output: Path | None,
+    warehouse: Warehouse,
+    as_of: str | None,
+) -> None:
+    """Write a result as a file, if one is named, and beside the fact, if it is of now."""
+    # First, so that nothing is written of what cannot be a table.
+    tables = result.tables()
+    if output:
+        write_whole(output, _json(result))
+    if not as_of:
+        warehouse.write_tables(tables)
+
+
+def _json(result) -> str:
+    return json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n"
+
+
 def fit_and_write_back(
     project: DbtProject,
     warehouse: Warehouse,
@@ -84,10 +103,7 @@ def fit_and_write_back(
         seed,
         project.min_cohort_size,
     )
-    write_whole(output, json.dumps(model.to_json(), indent=2, ensure_ascii=False) + "\n")
-    # What stands beside the fact is what is known now.
-    if not as_of:
-        warehouse.write_tables(model.tables())
+    _write(model, output, warehouse, as_of)
     return model
 
 
@@ -128,7 +144,7 @@ def evaluate_asr(
         else:
             result = summarise(spool, normalizer, excluded, seed=seed)
     if output:
-        write_whole(output, json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n")
+        write_whole(output, _json(result))
     return result
 
 
@@ -209,10 +225,7 @@ def compare_asr(
         evaluations = None
     frames = read_releases(warehouse, sessions, evaluations, before, after)
     result = compare_releases(*frames, before, after, project.min_cohort_size)
-    if output:
-        write_whole(output, json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n")
-    if not as_of:
-        warehouse.write_tables(result.tables())
+    _write(result, output, warehouse, as_of)
     return result
 
 
@@ -250,10 +263,7 @@ def segment_and_write_back(
         turns = project.relation("fact_voice_ai_turns")
         openings = warehouse.query(segment_queries.openings_query(turns, OPENING))
     result = segment(sessions, openings, project.min_cohort_size, seed)
-    if output:
-        write_whole(output, json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n")
-    if not as_of:
-        warehouse.write_tables(result.tables())
+    _write(result, output, warehouse, as_of)
     return result
 
 
