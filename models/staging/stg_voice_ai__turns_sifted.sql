@@ -1,6 +1,5 @@
 {{ config(
     materialized='table',
-    unlogged=true,
     pre_hook="{{ voice_ai_analytics.hold_the_build() }}",
     post_hook="{{ voice_ai_analytics.analyze_table() }}"
 ) }}
