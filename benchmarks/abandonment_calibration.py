@@ -15,7 +15,7 @@ import pandas as pd
 from rich.progress import track
 from scipy import special
 
-from voice_ai_analytics.abandonment import fit_abandonment
+from voice_ai_analytics.abandonment.model import fit_abandonment
 
 TRUTH = {
     "opening_asr_confidence": -1.5,

@@ -24,8 +24,8 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from voice_ai_analytics.asr_calibration import BINS, BinSums, calibrate
-from voice_ai_analytics.asr_evaluation import rate_interval
+from voice_ai_analytics.asr.calibration import BINS, BinSums, calibrate
+from voice_ai_analytics.asr.evaluation import rate_interval
 
 VOICE_AI = Path(sys.executable).parent / "voice-ai"
 

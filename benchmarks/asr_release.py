@@ -18,11 +18,11 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from voice_ai_analytics.release_effects import adjusted, choose_strata, paired, raw
-from voice_ai_analytics.release_frame import METRICS, metric_rows
-from voice_ai_analytics.release_groups import difference_in_differences, find_design
-from voice_ai_analytics.release_results import compare_releases
-from voice_ai_analytics.release_series import segmented
+from voice_ai_analytics.releases.effects import adjusted, choose_strata, paired, raw
+from voice_ai_analytics.releases.frame import METRICS, metric_rows
+from voice_ai_analytics.releases.groups import difference_in_differences, find_design
+from voice_ai_analytics.releases.results import compare_releases
+from voice_ai_analytics.releases.series import segmented
 
 LANGUAGES = np.array(["en", "hi", "es", "ta"], dtype=object)
 MONDAY = np.datetime64("2026-01-05")

@@ -25,8 +25,8 @@ import statsmodels
 import statsmodels.api as sm
 from abandonment_calibration import TRUTH, simulate
 
-from voice_ai_analytics.abandonment import fit_abandonment
-from voice_ai_analytics.logistic import LogisticFit, fit_logistic
+from voice_ai_analytics.abandonment.model import fit_abandonment
+from voice_ai_analytics.statistics.logistic import LogisticFit, fit_logistic
 
 FEATURES = 12
 

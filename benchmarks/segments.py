@@ -18,8 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from voice_ai_analytics.segment import segment
-from voice_ai_analytics.segment_discovery import (
+from voice_ai_analytics.segments.discovery import (
     OPENING,
     confirm,
     halved,
@@ -27,7 +26,8 @@ from voice_ai_analytics.segment_discovery import (
     reached,
     search,
 )
-from voice_ai_analytics.segment_gaps import MEASURES, compare_cohorts
+from voice_ai_analytics.segments.gaps import MEASURES, compare_cohorts
+from voice_ai_analytics.segments.results import segment
 
 MIN_COHORT_SIZE = 5
 

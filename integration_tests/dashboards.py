@@ -15,7 +15,7 @@ import sqlglot
 import yaml
 from sqlglot import exp
 
-from voice_ai_analytics.exports import LOG, LOG_COLUMNS, SUPPRESSED
+from voice_ai_analytics.metrics.exports import LOG, LOG_COLUMNS, SUPPRESSED
 
 # The one aggregate that defines nothing: Superset wants one, and this picks the only row or none.
 PICK = "CASE WHEN COUNT(*) = 1 THEN MAX({}) END"

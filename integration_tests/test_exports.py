@@ -21,8 +21,8 @@ from consumer import Consumer
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.exports import export_metrics, exports_of
-from voice_ai_analytics.metric_compiler import MetricCompiler
+from voice_ai_analytics.metrics.compiler import MetricCompiler
+from voice_ai_analytics.metrics.exports import export_metrics, exports_of
 from voice_ai_analytics.warehouse import Warehouse
 
 SAVED_QUERIES = """
@@ -54,7 +54,7 @@ saved_queries:
 ASK_METRICFLOW = """
 import itertools, json, pathlib
 from voice_ai_analytics.dbt_project import DbtProject
-from voice_ai_analytics.metrics import MetricClient
+from voice_ai_analytics.metrics.engine import MetricClient
 project = DbtProject(pathlib.Path("."))
 client = MetricClient(project)
 answers = {}
@@ -76,8 +76,8 @@ print(json.dumps(answers, default=str))
 KILLED_IN_THE_MIDDLE = """
 import os, pathlib, signal
 from voice_ai_analytics.dbt_project import DbtProject
-from voice_ai_analytics.exports import export_metrics
-from voice_ai_analytics.metric_compiler import MetricCompiler
+from voice_ai_analytics.metrics.exports import export_metrics
+from voice_ai_analytics.metrics.compiler import MetricCompiler
 from voice_ai_analytics.warehouse import Warehouse
 project = DbtProject(pathlib.Path("."))
 def kill(table):
@@ -342,7 +342,7 @@ def test_a_reader_that_reads_on_and_on_keeps_the_last_tables(
     on_postgres, dbt_project, compiler, monkeypatch
 ) -> None:
     before = table(on_postgres, LOG, "1, 2, 3")
-    monkeypatch.setattr("voice_ai_analytics.exports.LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr("voice_ai_analytics.metrics.exports.LOCK_TIMEOUT", "100ms")
     with on_postgres.postgres() as reader, reader.cursor() as cursor:
         cursor.execute(f"select * from {CERTIFIED}.completion_by_channel")
         with pytest.raises(UserError, match=r"the database refuses.*lock timeout"):

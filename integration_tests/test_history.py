@@ -16,10 +16,10 @@ from conftest import ENGINES
 from consumer import Consumer
 from statsmodels.duration.survfunc import SurvfuncRight
 
-from voice_ai_analytics.as_of import as_of_moment, as_of_sessions
-from voice_ai_analytics.as_of_query import metric_query
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.history.as_of import as_of_moment, as_of_sessions
+from voice_ai_analytics.history.query import metric_query
 from voice_ai_analytics.pipeline import query_metrics
 
 PROJECT = """\

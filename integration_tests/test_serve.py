@@ -20,8 +20,8 @@ from fastapi.testclient import TestClient
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.serve import api_keys, create_app
-from voice_ai_analytics.service import Limits, MetricService
+from voice_ai_analytics.serving.serve import api_keys, create_app
+from voice_ai_analytics.serving.service import Limits, MetricService
 
 KEY = "a key of a dashboard"
 CHANNEL, WEEK = "voice_ai_session__channel", "metric_time__week"
@@ -393,7 +393,7 @@ def test_the_database_is_only_read(project, service) -> None:
 
 
 def test_a_slow_query_is_stopped(project) -> None:
-    from voice_ai_analytics.reader import Reader, TimedOut
+    from voice_ai_analytics.serving.reader import Reader, TimedOut
 
     with pytest.MonkeyPatch.context() as environment:
         for name, value in project.environment.items():

@@ -25,8 +25,8 @@ from bundle import bundle
 from voice_ai_analytics.dbt_project import REPOSITORY, DbtProject
 from voice_ai_analytics.demo import DemoPaths, target_environment
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.exports import export_metrics
-from voice_ai_analytics.metric_compiler import MetricCompiler
+from voice_ai_analytics.metrics.compiler import MetricCompiler
+from voice_ai_analytics.metrics.exports import export_metrics
 from voice_ai_analytics.postgres import embedded_postgres_server
 from voice_ai_analytics.roles import (
     CERTIFIED_PASSWORD,

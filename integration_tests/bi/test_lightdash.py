@@ -24,7 +24,7 @@ from consumer import REPOSITORY, Consumer
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.lightdash import write_manifest
+from voice_ai_analytics.metrics.lightdash import write_manifest
 
 CHECK = Path(__file__).parent / "lightdash"
 CONTENT = REPOSITORY / "bi" / "lightdash"
@@ -74,7 +74,7 @@ SHORTENED = {"return_after_abandonment_rate_7d": "voice_ai_return_after_abandonm
 ASK_METRICFLOW = """
 import json, pathlib, sys
 from voice_ai_analytics.dbt_project import DbtProject
-from voice_ai_analytics.metrics import MetricClient
+from voice_ai_analytics.metrics.engine import MetricClient
 client = MetricClient(DbtProject(pathlib.Path(".")))
 asked = json.load(sys.stdin)
 answers = [client.query(*one).astype(object).to_dict("records") for one in asked]

@@ -347,7 +347,7 @@ def test_no_question_computes_a_metric(card):
 ASK_METRICFLOW = """
 import json, pathlib, sys
 from voice_ai_analytics.dbt_project import DbtProject
-from voice_ai_analytics.metrics import MetricClient
+from voice_ai_analytics.metrics.engine import MetricClient
 client = MetricClient(DbtProject(pathlib.Path(".")))
 answers = []
 for metrics, group_by, where in json.loads(pathlib.Path(sys.argv[1]).read_text()):

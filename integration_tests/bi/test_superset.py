@@ -65,7 +65,7 @@ LABEL = re.compile(
 ASK_METRICFLOW = """
 import json, pathlib, sys
 from voice_ai_analytics.dbt_project import DbtProject
-from voice_ai_analytics.metrics import MetricClient
+from voice_ai_analytics.metrics.engine import MetricClient
 client = MetricClient(DbtProject(pathlib.Path(".")))
 answers = []
 for metrics, group_by, where in json.loads(pathlib.Path(sys.argv[1]).read_text()):

@@ -16,9 +16,9 @@ from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from voice_ai_analytics.abandonment import _auc, fit_abandonment, render
-from voice_ai_analytics.abandonment_features import feature_query
-from voice_ai_analytics.abandonment_verdict import strongest
+from voice_ai_analytics.abandonment.features import feature_query
+from voice_ai_analytics.abandonment.model import _auc, fit_abandonment, render
+from voice_ai_analytics.abandonment.verdict import strongest
 from voice_ai_analytics.errors import UserError
 
 FIXED_KEYS = {

@@ -9,8 +9,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from voice_ai_analytics import abandonment_hazard
-from voice_ai_analytics.abandonment_hazard import band_name, fit_hazard
+from voice_ai_analytics.abandonment.hazard import _by_user, _influence, band_name, fit_hazard
 
 
 def load_benchmark():
@@ -96,13 +95,13 @@ def test_tests_are_those_of_statsmodels_on_a_row_a_turn():
     # The sandwich is the first order of leaving users out.
     found = stats.f.isf(result["even_p_value"], q, kish - q)
     assert found == pytest.approx(chi2 * (kish - q) / (q * (kish - 1)), rel=0.05)
-    risk, events = abandonment_hazard._by_user(
+    risk, events = _by_user(
         frame["user_turn_count"].to_numpy(),
         (frame["outcome"] == "abandoned").to_numpy(),
         frame["user_key"].to_numpy(),
         firsts,
     )
-    moved = abandonment_hazard._influence(risk, events)
+    moved = _influence(risk, events)
     errors = np.sqrt((moved**2).sum(axis=0))
     assert errors == pytest.approx(fit.bse, rel=0.05)
     for one, error in zip(result["bands"], errors, strict=True):
@@ -126,7 +125,7 @@ def test_the_trend_is_the_slope_of_a_logistic_regression_on_the_turns_logarithm(
 
 def test_leaving_out_a_user_is_what_it_says():
     risk, events = np.array([[4, 2], [3, 1], [5, 4]]), np.array([[1, 0], [1, 1], [2, 1]])
-    found = abandonment_hazard._influence(risk, events)
+    found = _influence(risk, events)
     # Without the second user 3 of 9 turns in the first band, and 1 of 6 in the second.
     expected = [np.log(4 / 8) - np.log(3 / 6), np.log(2 / 5) - np.log(1 / 5)]
     assert found[1] == pytest.approx(expected)

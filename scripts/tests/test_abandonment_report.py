@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from test_abandonment_hazard import LIFE_TABLE, sessions
 
-from voice_ai_analytics.abandonment_report import (
+from voice_ai_analytics.abandonment.report import (
     HAZARD,
     MODEL,
     NOT_YET,
@@ -15,8 +15,8 @@ from voice_ai_analytics.abandonment_report import (
     abandonment_plots,
     abandonment_sentences,
 )
-from voice_ai_analytics.abandonment_study import study_abandonment
-from voice_ai_analytics.report_figures import STYLE
+from voice_ai_analytics.abandonment.study import study_abandonment
+from voice_ai_analytics.report.figures import STYLE
 
 
 @pytest.fixture(scope="module")

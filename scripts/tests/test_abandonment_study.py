@@ -13,13 +13,13 @@ from sklearn.metrics import roc_auc_score
 from test_abandonment import BENCHMARK, TURNS, fit, frame_of, noise, run  # noqa: F401
 from test_abandonment_hazard import BENCHMARK as GROWTH
 
-from voice_ai_analytics.abandonment import fit_abandonment, render
-from voice_ai_analytics.abandonment_boosting import auc_influence
-from voice_ai_analytics.abandonment_features import feature_query, openings_query
-from voice_ai_analytics.abandonment_multinomial import ENDS, fit_multinomial
-from voice_ai_analytics.abandonment_sensitivity import compare_settings
-from voice_ai_analytics.abandonment_study import study_abandonment
-from voice_ai_analytics.intervals import clustered
+from voice_ai_analytics.abandonment.boosting import auc_influence
+from voice_ai_analytics.abandonment.features import feature_query, openings_query
+from voice_ai_analytics.abandonment.model import fit_abandonment, render
+from voice_ai_analytics.abandonment.multinomial import ENDS, fit_multinomial
+from voice_ai_analytics.abandonment.sensitivity import compare_settings
+from voice_ai_analytics.abandonment.study import study_abandonment
+from voice_ai_analytics.statistics.intervals import clustered
 
 
 def three_ends(seed: int = 4, users: int = 700) -> pd.DataFrame:
@@ -203,7 +203,7 @@ def test_boosting_finds_a_curve_and_nothing_where_there_is_none():
 
 
 def test_boosting_takes_a_sample_of_users_where_sessions_are_many(monkeypatch):
-    monkeypatch.setattr("voice_ai_analytics.abandonment_boosting.MOST_SESSIONS", 500)
+    monkeypatch.setattr("voice_ai_analytics.abandonment.boosting.MOST_SESSIONS", 500)
     result = fit_abandonment(BENCHMARK.simulate(1), bootstrap=100, boosting=True).result
     assert 300 < result["boosting"]["n_sessions"] < 700 < result["n_sessions"]
 

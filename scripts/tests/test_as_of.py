@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 from rich.console import Console
 
-from voice_ai_analytics.as_of import as_of_moment, as_of_statement
-from voice_ai_analytics.as_of_query import MetricAnswer, metric_query, render
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.history.as_of import as_of_moment, as_of_statement
+from voice_ai_analytics.history.query import MetricAnswer, metric_query, render
 from voice_ai_analytics.warehouse import Transaction
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)

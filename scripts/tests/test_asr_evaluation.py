@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voice_ai_analytics import asr_evaluation
-from voice_ai_analytics.asr_calibration import BINS, BinSums, calibrate, warning
-from voice_ai_analytics.asr_evaluation import COUNTS, count_errors, evaluate, rate_interval
-from voice_ai_analytics.asr_references import BATCH, COLUMNS, SCHEMA, read_file
-from voice_ai_analytics.asr_report import NOT_YET, asr_plots, asr_sentences
-from voice_ai_analytics.asr_results import compare, numbers_as_floats, spooled, summarise
+from voice_ai_analytics.asr import evaluation
+from voice_ai_analytics.asr.calibration import BINS, BinSums, calibrate, warning
+from voice_ai_analytics.asr.evaluation import COUNTS, count_errors, evaluate, rate_interval
+from voice_ai_analytics.asr.references import BATCH, COLUMNS, SCHEMA, read_file
+from voice_ai_analytics.asr.report import NOT_YET, asr_plots, asr_sentences
+from voice_ai_analytics.asr.results import compare, numbers_as_floats, spooled, summarise
 from voice_ai_analytics.errors import UserError
 
 CONTRACT = ("turn_id", "platform", "reference_text", "hypothesis_text", "asr_model", "language")
@@ -186,7 +186,7 @@ def end_the_process(*_) -> None:
 
 
 def test_a_process_ended_from_outside_is_one_sentence(monkeypatch) -> None:
-    monkeypatch.setattr(asr_evaluation, "count_errors", end_the_process)
+    monkeypatch.setattr(evaluation, "count_errors", end_the_process)
     with pytest.raises(UserError, match="nothing was written"):
         list(evaluate([batch(("a", "b")), batch(("a", "b"))], "none"))
 

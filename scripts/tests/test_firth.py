@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from voice_ai_analytics.firth import fit_firth, profile
+from voice_ai_analytics.statistics.firth import fit_firth, profile
 
 # Neovasculation, pulsatility index, endometrium height, histology grade of 79 women: Heinze and
 # Schemper, Statistics in Medicine 21 (2002) 2409-2419, as Agresti gives them in "Foundations of

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from voice_ai_analytics.history_report import (
+from voice_ai_analytics.history.report import (
     NOT_YET,
     history_plots,
     history_sentences,

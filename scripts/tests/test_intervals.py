@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from voice_ai_analytics.intervals import clustered
+from voice_ai_analytics.statistics.intervals import clustered
 
 
 def test_a_clustered_difference_has_the_error_of_statsmodels():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from voice_ai_analytics import logistic
-from voice_ai_analytics.logistic import fit_logistic
+from voice_ai_analytics.statistics import logistic
+from voice_ai_analytics.statistics.logistic import fit_logistic
 
 
 def rows(n: int, seed: int = 1, alike: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

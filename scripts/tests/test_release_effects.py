@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from voice_ai_analytics.intervals import clustered, newcombe
-from voice_ai_analytics.release_checks import mix_distance, trend, users_in_both
-from voice_ai_analytics.release_effects import (
+from voice_ai_analytics.releases.checks import mix_distance, trend, users_in_both
+from voice_ai_analytics.releases.effects import (
     Strata,
     adjusted,
     choose_strata,
@@ -18,14 +17,15 @@ from voice_ai_analytics.release_effects import (
     raw,
     standardise,
 )
-from voice_ai_analytics.release_frame import METRICS, MIX, WORD_ERRORS, metric_rows
-from voice_ai_analytics.release_groups import (
+from voice_ai_analytics.releases.frame import METRICS, MIX, WORD_ERRORS, metric_rows
+from voice_ai_analytics.releases.groups import (
     Design,
     difference_in_differences,
     find_design,
     within,
 )
-from voice_ai_analytics.release_series import interrupted, phases, segmented
+from voice_ai_analytics.releases.series import interrupted, phases, segmented
+from voice_ai_analytics.statistics.intervals import clustered, newcombe
 
 COMPLETION = METRICS[0]
 

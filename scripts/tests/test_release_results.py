@@ -14,10 +14,10 @@ from little_warehouse import ENGINES, little_warehouse
 from rich.console import Console
 
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.release_frame import read_releases
-from voice_ai_analytics.release_report import NOT_YET, release_plots, release_sentences
-from voice_ai_analytics.release_results import CHECKS, EFFECTS, _judged, compare_releases
-from voice_ai_analytics.release_text import render
+from voice_ai_analytics.releases.frame import read_releases
+from voice_ai_analytics.releases.report import NOT_YET, release_plots, release_sentences
+from voice_ai_analytics.releases.results import CHECKS, EFFECTS, _judged, compare_releases
+from voice_ai_analytics.releases.text import render
 
 METRICS = ["completion", "abandonment", "transfer", "error turns", "word errors"]
 

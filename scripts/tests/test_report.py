@@ -14,11 +14,11 @@ import yaml
 
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.files import write_whole
-from voice_ai_analytics.history_report import HISTORY
-from voice_ai_analytics.intervals import newcombe, wilson
-from voice_ai_analytics.report import render
-from voice_ai_analytics.report_analyses import SETTLING
-from voice_ai_analytics.report_data import LATENCY, RATES, gather, suppress
+from voice_ai_analytics.history.report import HISTORY
+from voice_ai_analytics.report.analyses import SETTLING
+from voice_ai_analytics.report.data import LATENCY, RATES, gather, suppress
+from voice_ai_analytics.report.page import render
+from voice_ai_analytics.statistics.intervals import newcombe, wilson
 
 METRICS = {
     metric["name"]: metric

@@ -15,12 +15,12 @@ from little_warehouse import ENGINES, little_warehouse
 from rich.console import Console
 from scipy import stats
 
-from voice_ai_analytics.report_figures import STYLE
-from voice_ai_analytics.segment import RESULTS, render, segment
-from voice_ai_analytics.segment_discovery import find_segments, reached, search
-from voice_ai_analytics.segment_gaps import compare, compare_cohorts, user_clusters, with_q_values
-from voice_ai_analytics.segment_queries import openings_query, sessions_query
-from voice_ai_analytics.segment_report import NOT_YET, segment_plots, segment_sentences
+from voice_ai_analytics.report.figures import STYLE
+from voice_ai_analytics.segments.discovery import find_segments, reached, search
+from voice_ai_analytics.segments.gaps import compare, compare_cohorts, user_clusters, with_q_values
+from voice_ai_analytics.segments.queries import openings_query, sessions_query
+from voice_ai_analytics.segments.report import NOT_YET, segment_plots, segment_sentences
+from voice_ai_analytics.segments.results import RESULTS, render, segment
 
 COMPLETION = "voice_ai_completion_rate"
 

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.where import metricflow_filter
+from voice_ai_analytics.metrics.where import metricflow_filter
 
 CHANNEL = "{{ Dimension('voice_ai_session__channel') }}"
 WEEK = "{{ TimeDimension('metric_time', 'week') }}"

@@ -169,7 +169,7 @@ def fit_abandonment(
     Beside that model: the user turn at which sessions are abandoned, transfers as an end of their
     own, gradient boosting, and what other openings and other targets find.
     """
-    from voice_ai_analytics.abandonment import render
+    from voice_ai_analytics.abandonment.model import render
     from voice_ai_analytics.dbt_project import DbtProject
     from voice_ai_analytics.pipeline import fit_and_write_back
     from voice_ai_analytics.warehouse import Warehouse
@@ -223,7 +223,7 @@ def evaluate_asr(
     The source table asr_word_errors then holds this evaluation and no other; the next dbt build
     certifies it for the metric voice_ai_word_error_rate.
     """
-    from voice_ai_analytics.asr_text import render
+    from voice_ai_analytics.asr.text import render
     from voice_ai_analytics.dbt_project import DbtProject
     from voice_ai_analytics.pipeline import evaluate_asr as evaluate
     from voice_ai_analytics.warehouse import Warehouse
@@ -276,7 +276,7 @@ def compare_asr(
     """
     from voice_ai_analytics.dbt_project import DbtProject
     from voice_ai_analytics.pipeline import compare_asr as compare
-    from voice_ai_analytics.release_text import render
+    from voice_ai_analytics.releases.text import render
     from voice_ai_analytics.warehouse import Warehouse
 
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
@@ -314,9 +314,9 @@ def query(
     """
     import json
 
-    from voice_ai_analytics.as_of_query import metric_query, render
     from voice_ai_analytics.dbt_project import DbtProject
     from voice_ai_analytics.files import write_whole
+    from voice_ai_analytics.history.query import metric_query, render
     from voice_ai_analytics.pipeline import query_metrics
 
     question = metric_query(metrics, group_by, where or (), start, end)
@@ -347,7 +347,7 @@ def segment(
     """Compare cohorts, and find segments of sessions that also hold on users not looked at."""
     from voice_ai_analytics.dbt_project import DbtProject
     from voice_ai_analytics.pipeline import segment_and_write_back
-    from voice_ai_analytics.segment import render
+    from voice_ai_analytics.segments.results import render
     from voice_ai_analytics.warehouse import Warehouse
 
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
@@ -368,7 +368,7 @@ def report(
 ) -> None:
     """Write one self-contained HTML file of certified metrics, with intervals."""
     from voice_ai_analytics.dbt_project import DbtProject
-    from voice_ai_analytics.metrics import MetricClient
+    from voice_ai_analytics.metrics.engine import MetricClient
     from voice_ai_analytics.pipeline import write_project_report
 
     if model is not None and not model.is_file():
@@ -391,8 +391,8 @@ def export_metrics(
 ) -> None:
     """Write the exports of saved queries as tables beside the fact, small cohorts suppressed."""
     from voice_ai_analytics.dbt_project import DbtProject
-    from voice_ai_analytics.exports import export_metrics as exports
-    from voice_ai_analytics.metric_compiler import MetricCompiler
+    from voice_ai_analytics.metrics.compiler import MetricCompiler
+    from voice_ai_analytics.metrics.exports import export_metrics as exports
     from voice_ai_analytics.warehouse import Warehouse
 
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
@@ -429,9 +429,9 @@ def serve(
     import os
 
     from voice_ai_analytics.dbt_project import DbtProject
-    from voice_ai_analytics.serve import KEYS, api_keys
-    from voice_ai_analytics.serve import serve as run
-    from voice_ai_analytics.service import Limits, MetricService
+    from voice_ai_analytics.serving.serve import KEYS, api_keys
+    from voice_ai_analytics.serving.serve import serve as run
+    from voice_ai_analytics.serving.service import Limits, MetricService
 
     api_keys(os.environ.get(KEYS))
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
@@ -457,8 +457,8 @@ def mcp(
 ) -> None:
     """Serve certified metrics to a language model: an MCP server over standard input and output."""
     from voice_ai_analytics.dbt_project import DbtProject
-    from voice_ai_analytics.mcp_server import create_server
-    from voice_ai_analytics.service import Limits, MetricService
+    from voice_ai_analytics.serving.mcp_server import create_server
+    from voice_ai_analytics.serving.service import Limits, MetricService
 
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
     create_server(MetricService(project, Limits(rows=max_rows, seconds=timeout))).run("stdio")
@@ -505,7 +505,7 @@ def lightdash_manifest(
     Run it after dbt build, then lightdash deploy --skip-dbt-compile --target-path target/lightdash.
     """
     from voice_ai_analytics.dbt_project import DbtProject
-    from voice_ai_analytics.lightdash import write_manifest
+    from voice_ai_analytics.metrics.lightdash import write_manifest
 
     directory = write_manifest(DbtProject(project_dir.resolve(), profiles_dir, target))
     console.print(

@@ -13,11 +13,11 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
-from voice_ai_analytics.abandonment import AbandonmentModel
-from voice_ai_analytics.asr_results import AsrEvaluation
+from voice_ai_analytics.abandonment.model import AbandonmentModel
+from voice_ai_analytics.asr.results import AsrEvaluation
 from voice_ai_analytics.dbt_project import REPOSITORY, DbtProject, install_packages
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.metrics import MetricClient
+from voice_ai_analytics.metrics.engine import MetricClient
 from voice_ai_analytics.pipeline import (
     compare_asr,
     evaluate_asr,
@@ -26,7 +26,7 @@ from voice_ai_analytics.pipeline import (
     write_project_report,
 )
 from voice_ai_analytics.postgres import embedded_postgres_server
-from voice_ai_analytics.release_frame import releases
+from voice_ai_analytics.releases.frame import releases
 from voice_ai_analytics.simulate_references import FILE as REFERENCES
 from voice_ai_analytics.warehouse import Warehouse
 

@@ -6,33 +6,33 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from voice_ai_analytics import segment_queries
-from voice_ai_analytics.abandonment import AbandonmentModel
-from voice_ai_analytics.abandonment_features import feature_query, openings_query
-from voice_ai_analytics.abandonment_study import study_abandonment
-from voice_ai_analytics.as_of import (
+from voice_ai_analytics.abandonment.features import feature_query, openings_query
+from voice_ai_analytics.abandonment.model import AbandonmentModel
+from voice_ai_analytics.abandonment.study import study_abandonment
+from voice_ai_analytics.asr.references import read_file
+from voice_ai_analytics.asr.results import AsrEvaluation, compare, spooled, summarise
+from voice_ai_analytics.asr.warehouse import read_warehouse, write_back
+from voice_ai_analytics.dbt_project import DbtProject
+from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.files import write_whole
+from voice_ai_analytics.history.as_of import (
     as_of_moment,
     as_of_sessions,
     as_of_statement,
     check_history,
 )
-from voice_ai_analytics.as_of_query import MetricAnswer
-from voice_ai_analytics.asr_references import read_file
-from voice_ai_analytics.asr_results import AsrEvaluation, compare, spooled, summarise
-from voice_ai_analytics.asr_warehouse import read_warehouse, write_back
-from voice_ai_analytics.dbt_project import DbtProject
-from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.files import write_whole
-from voice_ai_analytics.metrics import MetricClient
-from voice_ai_analytics.reader import Reader
-from voice_ai_analytics.release_frame import read_releases
-from voice_ai_analytics.release_results import ReleaseComparison, compare_releases
-from voice_ai_analytics.report import render
-from voice_ai_analytics.report_analyses import read_analyses
-from voice_ai_analytics.report_data import gather
-from voice_ai_analytics.segment import Segmentation, segment
-from voice_ai_analytics.segment_discovery import OPENING
-from voice_ai_analytics.service import Limits, MetricQuery, MetricService
+from voice_ai_analytics.history.query import MetricAnswer
+from voice_ai_analytics.metrics.engine import MetricClient
+from voice_ai_analytics.releases.frame import read_releases
+from voice_ai_analytics.releases.results import ReleaseComparison, compare_releases
+from voice_ai_analytics.report.analyses import read_analyses
+from voice_ai_analytics.report.data import gather
+from voice_ai_analytics.report.page import render
+from voice_ai_analytics.segments import queries as segment_queries
+from voice_ai_analytics.segments.discovery import OPENING
+from voice_ai_analytics.segments.results import Segmentation, segment
+from voice_ai_analytics.serving.reader import Reader
+from voice_ai_analytics.serving.service import Limits, MetricQuery, MetricService
 from voice_ai_analytics.warehouse import Warehouse
 
 

@@ -9,7 +9,7 @@ from psycopg2.extensions import encrypt_password
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.exports import LOG, exported_tables, make_log
+from voice_ai_analytics.metrics.exports import LOG, exported_tables, make_log
 from voice_ai_analytics.warehouse import Transaction, Warehouse, quoted
 
 METRICS_ROLE = "voice_ai_metrics_reader"

@@ -1,0 +1,56 @@
+"""The query that makes the frame which the abandonment model is fitted to."""
+
+from importlib.resources import files
+from string import Template
+
+from voice_ai_analytics.errors import UserError
+
+
+def feature_query(sessions_relation: str, turns_relation: str, k: int) -> str:
+    """Write the SQL of the feature frame, the same for DuckDB and PostgreSQL.
+
+    Parameters
+    ----------
+    sessions_relation, turns_relation : str
+        The certified session and turn tables, quoted as dbt's manifest gives them.
+    k : int
+        How many of a session's first user turns count as its opening.
+
+    Returns
+    -------
+    str
+        A query with one row a session: keys, outcome, `opening_user_turns` (how many of the k
+        there were), features known before the end, and three measured after it. Proportions and
+        confidences in [0, 1], durations in seconds.
+
+    Raises
+    ------
+    UserError
+        If k is not a whole number of at least 1.
+    """
+    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+        raise UserError(f"k is {k!r}: give a whole number of user turns, 1 or more")
+    return _filled("features.sql", sessions=sessions_relation, turns=turns_relation, k=k)
+
+
+def openings_query(turns_relation: str) -> str:
+    """Write the SQL of the openings for other k, the same for DuckDB and PostgreSQL.
+
+    Parameters
+    ----------
+    turns_relation : str
+        The certified turn table, quoted as dbt's manifest gives it.
+
+    Returns
+    -------
+    str
+        A query with one row a session that has a user turn: `session_key`, and the opening
+        columns of `feature_query` for the first 1, 2, 3 and 5 user turns, in one scan; the number
+        is the end of their names.
+    """
+    return _filled("openings.sql", turns=turns_relation)
+
+
+def _filled(file: str, **values) -> str:
+    template = files("voice_ai_analytics.abandonment").joinpath(file).read_text(encoding="utf-8")
+    return Template(template).substitute(values)

@@ -1,0 +1,1 @@
+"""Speech recognition against reference transcripts: word errors and calibration."""

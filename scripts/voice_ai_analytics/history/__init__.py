@@ -1,0 +1,1 @@
+"""Sessions and metrics as they were known, and how outcomes settle."""

@@ -1,0 +1,1 @@
+"""Certified metrics: compiled, queried, exported, deployed."""

@@ -1,0 +1,1 @@
+"""Two ASR releases compared."""

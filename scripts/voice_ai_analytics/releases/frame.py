@@ -1,0 +1,184 @@
+"""The rows that a comparison of two ASR releases is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from string import Template
+
+import numpy as np
+import pandas as pd
+
+from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.metrics.where import nearest
+from voice_ai_analytics.warehouse import Warehouse
+
+# What the mix of sessions is made of; the last is the first to go where strata are too thin.
+MIX = ("language", "channel", "region", "has_disability", "is_first_time_digital_user")
+UNKNOWN = "not known"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A rate that two releases are compared by.
+
+    Parameters
+    ----------
+    name : str
+        As it is written and shown.
+    numerator, denominator : str
+        Columns of a frame of sessions, or of evaluated sessions for word errors.
+    unit : str
+        What the denominator counts.
+    more_is_better : bool
+        Whether a higher rate is an improvement.
+    """
+
+    name: str
+    numerator: str
+    denominator: str
+    unit: str
+    more_is_better: bool = False
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether a session can count more than once."""
+        return self.unit != "sessions"
+
+
+METRICS = (
+    Metric("completion", "is_completed", "is_eligible", "sessions", more_is_better=True),
+    Metric("abandonment", "is_abandoned", "is_eligible", "sessions"),
+    Metric("transfer", "is_transferred", "is_eligible", "sessions"),
+    Metric("error turns", "error_turn_count", "turn_count", "turns"),
+)
+WORD_ERRORS = Metric("word errors", "errors", "words", "words")
+
+
+def read_releases(
+    warehouse: Warehouse, sessions: str, evaluations: str | None, before: str, after: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the sessions of two releases, and what is known of their word errors.
+
+    Parameters
+    ----------
+    warehouse : Warehouse
+        Of a built project.
+    sessions : str
+        The relation of sessions, quoted; the certified fact, or the fact as it was.
+    evaluations : str or None
+        The relation of `fact_voice_ai_asr_evaluations`; None where the project has none.
+    before, after : str
+        Values of `asr_model`.
+
+    Returns
+    -------
+    sessions, evaluations : pandas.DataFrame
+        One row a session; `is_after` is 1 for the later release. An evaluated session has errors
+        and words of both releases, null where one transcribed none of its turns.
+
+    Raises
+    ------
+    UserError
+        Where the two are one, the warehouse has none of one of them, or `after` was over before
+        `before` began.
+    """
+    if before == after:
+        raise UserError(f"--before and --after are both {before!r}: name two ASR releases")
+    models = warehouse.query(_sql("models", warehouse, sessions=sessions))
+    _check_releases(models, before, after)
+    query = _sql("sessions", warehouse, sessions=sessions)
+    served = warehouse.query(query, (after, before, after))
+    if not evaluations:
+        return served, pd.DataFrame()
+    query = _sql("evaluations", warehouse, sessions=sessions, evaluations=evaluations)
+    evaluated = warehouse.query(query, (after, before))
+    # A column of nulls has no type on PostgreSQL.
+    sums = {name: float for name in evaluated if "errors" in name or "words" in name}
+    return served, evaluated.astype(sums)
+
+
+def releases(warehouse: Warehouse, sessions: str) -> list[str]:
+    """Give the ASR models of a relation of sessions, in the order of their first session."""
+    models = warehouse.query(_sql("models", warehouse, sessions=sessions))
+    return models["asr_model"].tolist()
+
+
+def _sql(name: str, warehouse: Warehouse, **relations: str) -> str:
+    template = (
+        files("voice_ai_analytics.releases").joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    )
+    mark = "?" if warehouse.engine == "duckdb" else "%s"
+    return Template(template).substitute(mark=mark, **relations)
+
+
+def _check_releases(models: pd.DataFrame, before: str, after: str) -> None:
+    there = models["asr_model"].tolist()
+    if not there:
+        told = "no session in the warehouse names its asr_model; nothing was compared"
+        raise UserError(told, exit_code=3)
+    for option, name in (("--before", before), ("--after", after)):
+        if name not in there:
+            shown = ", ".join(there[:20]) + (", …" if len(there) > 20 else "")
+            raise UserError(
+                f"{option} {name!r}: no session has this asr_model; there are {shown}"
+                f"{nearest(name, there)}"
+            )
+    days = models.set_index("asr_model")
+    if days["last_day"][after] < days["first_day"][before]:
+        raise UserError(
+            f"the last session with {after} was before the first with {before}:"
+            f" give --before {after} --after {before}"
+        )
+
+
+def metric_rows(sessions: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """Give the rows of a metric.
+
+    Parameters
+    ----------
+    sessions : pandas.DataFrame
+        From `read_releases`, either one.
+    metric : Metric
+        One of `METRICS` for sessions, or `WORD_ERRORS` for evaluated sessions.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a session and release whose denominator is above 0: `numerator`, `denominator`,
+        `is_after`, `cluster` (of its user; a session without one is its own), `has_user`, `week`
+        (its Monday), and the columns of `MIX`, where null is "not known".
+    """
+    if metric is WORD_ERRORS:
+        arms = [
+            sessions.assign(
+                errors=sessions[f"errors_{arm}"],
+                words=sessions[f"words_{arm}"],
+                is_after=number,
+            )
+            for number, arm in enumerate(("before", "after"))
+        ]
+        sessions = pd.concat(arms, ignore_index=True)
+    rows = sessions.assign(
+        numerator=pd.to_numeric(sessions[metric.numerator]).astype(float),
+        denominator=pd.to_numeric(sessions[metric.denominator]).astype(float),
+        is_after=sessions["is_after"] == 1,
+        week=mondays(sessions["started_on"]),
+        has_user=sessions["user_key"].notna(),
+        **{name: sessions[name].astype(object).fillna(UNKNOWN).astype(str) for name in MIX},
+    )
+    rows = rows[(rows["denominator"] > 0) & rows["numerator"].notna()].reset_index(drop=True)
+    names = ["numerator", "denominator", "is_after", "week", "has_user", *MIX]
+    return rows.assign(cluster=users(rows))[["cluster", *names]]
+
+
+def mondays(days: pd.Series) -> pd.Series:
+    """Give the Monday of each day's week."""
+    days = pd.to_datetime(days)
+    return days - pd.to_timedelta(days.dt.day_of_week, unit="D")
+
+
+def users(rows: pd.DataFrame) -> np.ndarray:
+    """Give each row the number of its user, from 0 upwards; a session without one is its own."""
+    known = rows["user_key"].notna()
+    return pd.factorize(rows["user_key"].where(known, rows["session_key"]))[0]

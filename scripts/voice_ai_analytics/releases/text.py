@@ -1,0 +1,144 @@
+"""A comparison of two ASR releases in words, and in a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from voice_ai_analytics.releases.results import ReleaseComparison
+
+TIME = (
+    "sessions of different times are compared, so this is what changed with it and not what it"
+    " caused"
+)
+
+
+def verdict_sentence(before: str, after: str, primary: list[dict]) -> str:
+    """Say in one sentence what is known of each metric.
+
+    Parameters
+    ----------
+    before, after : str
+        The releases.
+    primary : list of dict
+        The primary effect of each metric, with its verdict.
+
+    Returns
+    -------
+    str
+    """
+    by_verdict: dict[str, list[dict]] = {}
+    for effect in primary:
+        by_verdict.setdefault(effect["verdict"], []).append(effect)
+    parts = []
+    for verdict in ("improved", "worsened"):
+        parts += [f"{e['metric']} {verdict}, {difference(e)}" for e in by_verdict.get(verdict, [])]
+    if none := by_verdict.get("no evidence"):
+        listed = ", ".join(f"{e['metric']} ({difference(e)})" for e in none)
+        parts.append(f"there is no evidence of a change in {listed}")
+    for effect in by_verdict.get("cannot be told", []):
+        parts.append(
+            f"{effect['metric']} cannot be told: {effect['declined'] or 'it never varies'}"
+        )
+    if any(e["estimate"] == "adjusted" and e["verdict"] != "cannot be told" for e in primary):
+        parts.append(TIME)
+    return f"From {before} to {after}, {'; '.join(parts)}."
+
+
+def difference(effect: dict) -> str:
+    """Write a difference in percentage points, with its interval, q and n."""
+    low, high = (f"{100 * effect[end]:+.1f}" for end in ("ci_low", "ci_high"))
+    q_value = max(effect["q_value"], effect["primary_q_value"])
+    n = " and ".join(f"{effect[f'n_{arm}']:,.0f}" for arm in ("before", "after"))
+    return (
+        f"{100 * effect['difference']:+.1f} points, 95 % interval {low} to {high}, q"
+        f" {probability(q_value)}, n {n} {effect['unit']}"
+    ).replace("-", "−")
+
+
+def probability(value: float | None) -> str:
+    """Write a p or q value."""
+    if value is None:
+        return "–"
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def render(result: ReleaseComparison, console: Console) -> None:
+    """Print effects, checks, what a reader has to know, and last the verdict.
+
+    Parameters
+    ----------
+    result : ReleaseComparison
+        From `compare_releases`.
+    console : rich.console.Console
+        Where to print.
+    """
+
+    def say(text: str, **style) -> None:
+        console.print(text, highlight=False, markup=False, **style)
+
+    console.print(_effects(result))
+    declined: dict[str, list[str]] = {}
+    for effect in result.effects:
+        if effect["declined"]:
+            declined.setdefault(f"{effect['estimate']}: {effect['declined']}", []).append(
+                effect["metric"]
+            )
+    for reason, metrics in declined.items():
+        say(f"Declined, {reason} ({', '.join(metrics)}).")
+    for check in result.checks:
+        if check["metric"] is None or check["result"] == "failed":
+            say(_check(check))
+    for note in result.notes:
+        say(note)
+    say(result.verdict, style="bold")
+
+
+SHORT = {
+    "series, at the release": "series, release",
+    "series, in the last week": "series, last week",
+    "difference in differences": "diff-in-differences",
+}
+
+
+def _effects(result: ReleaseComparison) -> Table:
+    # As narrow as it can be: 80 columns must hold it.
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title_justify="left")
+    table.title = escape(f"{result.after} less {result.before}, in percentage points")
+    table.caption = "* what the verdict rests on; n: sessions, turns or words of both"
+    table.add_column("metric, estimate", overflow="fold")
+    for name in ("before", "after", "difference (95%)", "q", "n"):
+        table.add_column(name, justify="right", no_wrap=True)
+    last = None
+    for effect in result.effects:
+        if effect["metric"] != last:
+            verdict = next(e["verdict"] for e in result.primary if e["metric"] == effect["metric"])
+            table.add_row(effect["metric"], "", "", verdict, style="bold")
+            last = effect["metric"]
+        if effect["difference"] is not None:
+            name = SHORT.get(effect["estimate"], effect["estimate"])
+            table.add_row(f" {name}{' *' if effect['is_primary'] else ''}", *_cells(effect))
+    return table
+
+
+def _cells(effect: dict) -> list[str]:
+    rates = [effect["rate_before"], effect["rate_after"]]
+    cells = ["–" if rate is None else f"{rate:.1%}" for rate in rates]
+    text = f"{100 * effect['difference']:+.1f}"
+    if effect["ci_low"] is not None:
+        text += f" ({100 * effect['ci_low']:+.1f} to {100 * effect['ci_high']:+.1f})"
+    cells += [text.replace("-", "−"), probability(effect["q_value"])]
+    return [*cells, "/".join(f"{effect[f'n_{arm}']:,.0f}" for arm in ("before", "after"))]
+
+
+def _check(check: dict) -> str:
+    of = f" ({check['metric']})" if check["metric"] else ""
+    value = f"{check['value']:,.3g}" if check["value"] < 1 else f"{check['value']:,.0f}"
+    p_value = "" if check["p_value"] is None else f", p {probability(check['p_value'])}"
+    failed = "Failed: " if check["result"] == "failed" else ""
+    return f"{failed}{check['check']}{of}: {value}{p_value}; {check['told']}."

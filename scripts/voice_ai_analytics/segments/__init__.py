@@ -1,0 +1,1 @@
+"""Gaps between cohorts, and segments of sessions that hold."""

@@ -1,0 +1,285 @@
+"""Gaps between cohorts: a certified rate in one less that in another, with users as clusters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from statsmodels.stats.multitest import multipletests
+
+from voice_ai_analytics.report.data import (
+    ABANDONMENT,
+    COMPLETION,
+    ELIGIBLE,
+    ERROR_TURN,
+    NOT_KNOWN,
+    SESSIONS,
+    USERS,
+    Rate,
+    suppress,
+)
+from voice_ai_analytics.statistics.intervals import clustered
+
+DIMENSIONS = ("region", "has_disability", "is_first_time_digital_user", "channel", "language")
+# The numerator and the denominator of each rate, as columns of a session.
+MEASURES = {
+    COMPLETION: ("is_completed", "is_eligible"),
+    ABANDONMENT: ("is_abandoned", "is_eligible"),
+    ERROR_TURN: ("error_turn_count", "turn_count"),
+}
+# Dimensions that the gap metrics compare with one level; others compare with all other levels.
+REFERENCES = {"region": "urban", "has_disability": "false", "is_first_time_digital_user": "false"}
+OTHERS = "others"
+LEVEL = 0.05
+MIN_USERS = 30
+MIN_EITHER = 10
+MIN_USERS_PER_CONTROL = 10
+MOST_LEVELS = 100
+ESTIMATES = ("gap", "ci_low", "ci_high", "p_value", "q_value")
+ADJUSTED = ("adjusted_gap", "adjusted_ci_low", "adjusted_ci_high")
+COUNTS = ("rate", "n", "users", "reference_rate", "reference_n", "reference_users")
+NUMBERS = (*ESTIMATES, *ADJUSTED, *COUNTS)
+
+
+def compare_cohorts(sessions: pd.DataFrame, min_cohort_size: int) -> tuple[list[dict], list[str]]:
+    """Compare completion, abandonment and error turns between cohorts.
+
+    Parameters
+    ----------
+    sessions : pandas.DataFrame
+        One row a session, as `sessions_query` gives it. Row order does not matter.
+    min_cohort_size : int
+        Cohorts of fewer users are suppressed, and with them what would give them away.
+
+    Returns
+    -------
+    gaps : list of dict
+        One a comparison and measure: `dimension`, `level`, `reference` (a level, or "others" for
+        all other known ones), `measure` (the metric), `gap` (in [-1, 1], the rate of the level
+        less that of the reference) with its 95 % interval, p and q, `adjusted_gap` with its own,
+        and on both sides the rate, `n` (eligible sessions, or turns) and users. What is not
+        claimed is None; `suppressed` or `declined` then says why, and is empty otherwise. Sessions
+        whose level is not known are a row with `level` None, compared with nothing.
+    notes : list of str
+        What could not be compared, and why.
+
+    Notes
+    -----
+    Rates are sum over sum, as the metrics are. Intervals and p values: `clustered`. q values:
+    Benjamini and Hochberg (1995), over all comparisons and measures. The adjusted gap is the
+    coefficient of weighted least squares on the level and the levels of the other dimensions.
+    """
+    clusters, controls = user_clusters(sessions["user_key"]), _controls(sessions)
+    rows, notes = [], []
+    for dimension in DIMENSIONS:
+        cohorts = _cohorts(sessions, dimension, min_cohort_size)
+        levels = cohorts["cohort"].dropna().tolist()
+        if len(levels) > MOST_LEVELS:
+            notes.append(f"{dimension} has {len(levels):,} values: they are not compared.")
+            continue
+        if len(levels) < 2:
+            known = f"The only known {dimension} is {levels[0]}" if levels else None
+            known = known or f"No session has a known {dimension}"
+            notes.append(f"{known}, so there is no gap by it.")
+        others = controls.loc[:, controls.columns.get_level_values(0) != dimension].to_numpy()
+        for level, reference in _pairs(dimension, levels):
+            reason = _hidden(cohorts, level, reference)
+            is_group = sessions[dimension].eq(level).fillna(False).to_numpy(dtype=bool)
+            is_reference = sessions[dimension].notna().to_numpy() & ~is_group
+            if reference != OTHERS:
+                is_reference = sessions[dimension].eq(reference).fillna(False).to_numpy(dtype=bool)
+            for rate in MEASURES:
+                row = {"dimension": dimension, "level": level, "reference": reference}
+                row |= {"measure": rate.metric} | dict.fromkeys(NUMBERS)
+                row |= {"suppressed": reason, "declined": ""}
+                if not reason:
+                    row |= _gap(sessions, rate, is_group, is_reference, clusters, others)
+                rows.append(row)
+        rows += _unknown(sessions, dimension, cohorts, clusters)
+    notes += [
+        f"{rate.label}: this is {'all' if some else 'none'} of the {rate.of}, so there is no gap."
+        for rate, (part, whole) in MEASURES.items()
+        if (some := sessions[part].sum()) in (0, sessions[whole].sum())
+    ]
+    return with_q_values(rows), notes
+
+
+def user_clusters(user_key: pd.Series) -> np.ndarray:
+    """Give each user a number from 0 upwards, and each session without one a number of its own."""
+    codes, users = pd.factorize(user_key)
+    alone = codes < 0
+    codes[alone] = len(users) + np.arange(alone.sum())
+    return codes
+
+
+def compare(
+    part: np.ndarray, whole: np.ndarray, is_group: np.ndarray, clusters: np.ndarray
+) -> dict:
+    """Give the rate in a group, the rate of all other rows, and their difference.
+
+    Parameters
+    ----------
+    part, whole : numpy.ndarray of float, shape (rows,)
+        Numerator and denominator of the rate; a row without a denominator does not count.
+    is_group : numpy.ndarray of bool, shape (rows,)
+        The rows of the group.
+    clusters : numpy.ndarray of int, shape (rows,)
+        The user of each row.
+
+    Returns
+    -------
+    dict
+        `gap` with interval and `p_value`, None where `declined` says why; rate, `n` and users of
+        both sides.
+    """
+    row = dict.fromkeys((*ESTIMATES, *COUNTS)) | {"declined": ""}
+    reasons = []
+    for side, rows in (("", is_group), ("reference_", ~is_group)):
+        weight = np.bincount(clusters[rows], whole[rows])
+        hits = np.bincount(clusters[rows], part[rows])[weight > 0]
+        weight = weight[weight > 0]
+        n, users = weight.sum(), len(weight)
+        row |= {f"{side}n": int(n), f"{side}users": users}
+        if not users:
+            reasons.append("nothing to compare on one side")
+            continue
+        row[f"{side}rate"] = hits.sum() / n
+        # Kish's number: a few heavy users make few of many.
+        if n**2 / (weight**2).sum() < MIN_USERS:
+            reasons.append(f"one side's users are worth fewer than {MIN_USERS} of equal size")
+        elif min((hits > 0).sum(), (hits < weight).sum()) < MIN_EITHER:
+            reasons.append(f"too rare or too common: fewer than {MIN_EITHER} users tell on a side")
+    if row["rate"] is not None and row["reference_rate"] is not None:
+        row["gap"] = row["rate"] - row["reference_rate"]
+    if reasons:
+        return row | {"declined": reasons[0]}
+    estimate = _difference(part, whole, is_group, np.ones((len(part), 1)), clusters)
+    return row | (estimate or {"declined": "the users of a side do not differ from each other"})
+
+
+def _difference(
+    part: np.ndarray,
+    whole: np.ndarray,
+    is_group: np.ndarray,
+    controls: np.ndarray,
+    clusters: np.ndarray,
+) -> dict:
+    """Regress the rate on the group and controls, weighted by the denominator.
+
+    With a column of ones for controls, the coefficient is the difference of the two rates.
+    """
+    known = whole > 0
+    part, whole, clusters, controls = (of[known] for of in (part, whole, clusters, controls))
+    sides = np.column_stack([part / whole, is_group[known]]).astype(float)
+    weighted = controls * whole[:, None]
+    # What the controls explain is taken out of both; a collinear control does no harm.
+    sides -= controls @ (np.linalg.pinv(weighted.T @ controls, hermitian=True) @ weighted.T @ sides)
+    rate, group = sides.T
+    spread = (whole * group**2).sum()
+    if spread < 1e-6 * whole.sum():
+        return {}
+    gap = (whole * group * rate).sum() / spread
+    influence = whole * group * (rate - gap * group) / spread
+    # By user, so that the degrees of freedom know that sessions of one are alike.
+    of_users = np.bincount(clusters, influence)
+    result = clustered(gap, of_users, np.arange(len(of_users)))
+    if not result["std_error"] > 1e-9:
+        return {}
+    return {"gap": gap} | {name: float(result[name]) for name in ("ci_low", "ci_high", "p_value")}
+
+
+def with_q_values(rows: list[dict]) -> list[dict]:
+    """Add Benjamini and Hochberg's q value to the rows with a p value, over all of these."""
+    tested = [row for row in rows if row["p_value"] is not None]
+    if tested:
+        q_values = multipletests([row["p_value"] for row in tested], method="fdr_bh")[1]
+        for row, q_value in zip(tested, q_values, strict=True):
+            row["q_value"] = float(q_value)
+    return rows
+
+
+def _cohorts(sessions: pd.DataFrame, dimension: str, min_cohort_size: int) -> pd.DataFrame:
+    """Count sessions and users by level, the most common first; null is a cohort too."""
+    counts = {SESSIONS: ("session_key", "size"), USERS: ("user_key", "nunique")}
+    counts |= {ELIGIBLE: ("is_eligible", "sum")}
+    levels = sessions[dimension].astype(object).rename("cohort")
+    cohorts = sessions.groupby(levels, dropna=False).agg(**counts).reset_index()
+    cohorts["cohort"] = cohorts["cohort"].astype(object)
+    order = {"by": [SESSIONS, "cohort"], "ascending": [False, True], "ignore_index": True}
+    cohorts = cohorts.sort_values(**order)
+    return suppress(cohorts, min_cohort_size)
+
+
+def _pairs(dimension: str, levels: list[str]) -> list[tuple[str, str]]:
+    """Say which level is compared with what; levels come with the most common first."""
+    if len(levels) < 2:
+        return []
+    reference = REFERENCES.get(dimension)
+    if reference in levels:
+        return [(level, reference) for level in levels if level != reference]
+    if len(levels) == 2:
+        # The other way round it would be the same again.
+        return [("voice" if "voice" in levels else levels[1], OTHERS)]
+    return [(level, OTHERS) for level in levels]
+
+
+def _hidden(cohorts: pd.DataFrame, level: str, reference: str) -> str:
+    """Say why a comparison must not be shown, by the rule of the report's gaps."""
+    hidden, is_group = cohorts["suppressed"] != "", cohorts["cohort"] == level
+    is_reference = cohorts["cohort"] == reference
+    if reference == OTHERS:
+        is_reference = cohorts["cohort"].notna() & ~is_group
+    reasons = set()
+    for members in (is_group, is_reference):
+        # A side that holds every hidden cohort is the total less what is shown: nothing new.
+        if (hidden & members).any() and (reference != OTHERS or (hidden & ~members).any()):
+            reasons |= set(cohorts["suppressed"][hidden & members])
+    return min(reasons, default="")
+
+
+def _gap(
+    sessions: pd.DataFrame,
+    rate: Rate,
+    is_group: np.ndarray,
+    is_reference: np.ndarray,
+    clusters: np.ndarray,
+    controls: np.ndarray,
+) -> dict:
+    rows = is_group | is_reference
+    part, whole = (sessions[column].to_numpy(dtype=float)[rows] for column in MEASURES[rate])
+    is_group, clusters, controls = is_group[rows], clusters[rows], controls[rows]
+    row = compare(part, whole, is_group, clusters)
+    fewest = min(row["users"], row["reference_users"])
+    if not row["declined"] and fewest >= MIN_USERS_PER_CONTROL * controls.shape[1]:
+        adjusted = _difference(part, whole, is_group, controls, clusters)
+        row |= {f"adjusted_{name}": adjusted.get(name) for name in ("gap", "ci_low", "ci_high")}
+    return row
+
+
+def _controls(sessions: pd.DataFrame) -> pd.DataFrame:
+    """Make a column of ones and one of each dimension's levels but one, rare levels together."""
+    columns = {("", ""): np.ones(len(sessions))}
+    for dimension in DIMENSIONS:
+        levels = sessions[dimension].astype(object).where(sessions[dimension].notna(), NOT_KNOWN)
+        users = sessions.groupby(levels)["user_key"].nunique()
+        levels = levels.where(levels.map(users) >= MIN_USERS, "rare")
+        for level in sorted(levels.unique())[1:]:
+            columns[dimension, level] = (levels == level).to_numpy(dtype=float)
+    return pd.DataFrame(columns)
+
+
+def _unknown(
+    sessions: pd.DataFrame, dimension: str, cohorts: pd.DataFrame, clusters: np.ndarray
+) -> list[dict]:
+    """Give the rates of sessions whose level is not known: not known is never "no"."""
+    rows, unknown = [], sessions[dimension].isna().to_numpy()
+    for rate, columns in MEASURES.items() if unknown.any() else ():
+        row = {"dimension": dimension, "level": None, "reference": None, "measure": rate.metric}
+        row |= dict.fromkeys(NUMBERS) | {"declined": "not known is compared with nothing"}
+        row["suppressed"] = cohorts["suppressed"][cohorts["cohort"].isna()].item()
+        if not row["suppressed"]:
+            part, whole = (sessions[column].to_numpy(dtype=float) for column in columns)
+            counted = unknown & (whole > 0)
+            row |= {"n": int(whole[counted].sum()), "users": len(np.unique(clusters[counted]))}
+            row["rate"] = part[counted].sum() / row["n"] if row["n"] else None
+        rows.append(row)
+    return rows

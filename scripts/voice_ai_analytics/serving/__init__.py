@@ -1,0 +1,1 @@
+"""Certified metrics for programs of others."""

@@ -1,0 +1,103 @@
+"""Certified metrics for language models: the service's operations as MCP tools over stdio."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+
+from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.serving.service import MetricQuery, MetricService, plain
+
+INSTRUCTIONS = """\
+Certified metrics of conversational-AI sessions. Find metrics with list_metrics, what they can be
+grouped by with list_dimensions, then ask with query_metrics. Do not compute rates from rates: ask
+for the rate grouped as you need it. A null means not known, not zero. Small groups are not
+suppressed: do not single out people.
+"""
+
+
+def create_server(service: MetricService) -> MCPServer:
+    """Make the MCP server.
+
+    Parameters
+    ----------
+    service : MetricService
+        Answers.
+
+    Returns
+    -------
+    MCPServer
+        With five tools; ``run("stdio")`` serves them.
+    """
+    server = MCPServer("voice-ai", instructions=INSTRUCTIONS, log_level="WARNING")
+
+    @server.tool()
+    def list_metrics() -> list[dict]:
+        """List the metrics with their descriptions."""
+        return _told(service.metrics)
+
+    @server.tool()
+    def list_dimensions(metrics: list[str] | None = None) -> list[dict]:
+        """List what metrics can be grouped and filtered by: all of those given, or any."""
+        return _told(service.dimensions, tuple(metrics or ()))
+
+    @server.tool()
+    def dimension_values(dimension: str, metrics: list[str]) -> list:
+        """List the values of a dimension among what metrics count, null last."""
+        return _told(service.dimension_values, dimension, tuple(metrics))
+
+    @server.tool()
+    def query_metrics(
+        metrics: list[str],
+        group_by: list[str] | None = None,
+        where: list[str] | None = None,
+        order_by: list[str] | None = None,
+        limit: int | None = None,
+        start: date | None = None,
+        end: date | None = None,
+    ) -> list[dict]:
+        """Answer a question; one row a group.
+
+        A where-clause compares dimensions with values: voice_ai_session__channel = 'voice'. A
+        leading - in order_by reverses. start and end are days of metric_time, UTC.
+        """
+        asked = (metrics, group_by, where, order_by, limit, start, end)
+        return _told(lambda: plain(service.query(_question(*asked))))
+
+    @server.tool()
+    def explain_metrics(
+        metrics: list[str],
+        group_by: list[str] | None = None,
+        where: list[str] | None = None,
+        order_by: list[str] | None = None,
+        limit: int | None = None,
+        start: date | None = None,
+        end: date | None = None,
+    ) -> str:
+        """Give the SQL that query_metrics would run."""
+        asked = (metrics, group_by, where, order_by, limit, start, end)
+        return _told(lambda: service.explain(_question(*asked)))
+
+    return server
+
+
+def _question(metrics, group_by, where, order_by, limit, start, end) -> MetricQuery:
+    return MetricQuery(
+        metrics=tuple(metrics),
+        group_by=tuple(group_by or ()),
+        where=tuple(where or ()),
+        order_by=tuple(order_by or ()),
+        limit=limit,
+        start=start,
+        end=end,
+    )
+
+
+def _told(answer, *arguments):
+    """Tell a user's mistake to the model in one line."""
+    try:
+        return answer(*arguments)
+    except (UserError, ValueError) as error:
+        raise ToolError(" ".join(str(error).split())) from error

@@ -1,0 +1,290 @@
+"""Certified metrics over HTTP."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+import json
+import logging
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.ipc
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
+from pydantic import ValidationError
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.serving.reader import TimedOut, Unavailable
+from voice_ai_analytics.serving.service import MetricQuery, MetricService, plain
+
+KEYS = "VOICE_AI_API_KEYS"
+SHORTEST_KEY = 16
+LARGEST_BODY = 256 * 1024
+DESCRIPTION = """\
+Certified metrics of conversational-AI sessions. Every number is the one `mf query` gives.
+Cohorts are not suppressed here: keys are for analysts, exported tables for everyone else.
+"""
+BEARER = HTTPBearer(auto_error=False, description=f"One of the keys in {KEYS}.")
+requests = logging.getLogger("voice_ai.requests")
+
+
+class Format(StrEnum):
+    """How an answer is written."""
+
+    json = "json"
+    csv = "csv"
+    arrow = "arrow"
+
+
+MEDIA = {
+    Format.csv: "text/csv; charset=utf-8",
+    Format.arrow: "application/vnd.apache.arrow.stream",
+}
+
+
+def api_keys(text: str | None) -> dict[bytes, str]:
+    """Read API keys from the environment variable ``VOICE_AI_API_KEYS``.
+
+    Parameters
+    ----------
+    text : str or None
+        ``name=key`` pairs with commas between: ``dashboard=…,notebook=…``. The name is logged, the
+        key never. A key that is taken out is revoked when the server starts again.
+
+    Returns
+    -------
+    dict of bytes to str
+        Names by SHA-256 of the key; the keys themselves are not kept.
+
+    Raises
+    ------
+    UserError
+        Where there is no key, or one is too short to be a secret.
+    """
+    pairs = [pair.strip().partition("=") for pair in (text or "").split(",") if pair.strip()]
+    if not pairs:
+        raise UserError(
+            f"{KEYS} is not set: give each client a key, {KEYS}=name=key,other=key; a good one is"
+            " made by `openssl rand -hex 24`"
+        )
+    keys = {}
+    for name, _, key in pairs:
+        if not name or len(key) < SHORTEST_KEY:
+            raise UserError(
+                f"{KEYS}: the key of {name or 'a client without a name'} has fewer than"
+                f" {SHORTEST_KEY} characters; write name=key"
+            )
+        keys[_digest(key)] = name
+    return keys
+
+
+def create_app(service: MetricService, keys: dict[bytes, str]) -> FastAPI:
+    """Make the application.
+
+    Parameters
+    ----------
+    service : MetricService
+        Answers.
+    keys : dict of bytes to str
+        Of `api_keys`.
+
+    Returns
+    -------
+    fastapi.FastAPI
+        With its OpenAPI page at ``/docs``.
+    """
+    app = FastAPI(title="VoiceAI metrics", version="1", description=DESCRIPTION)
+
+    app.add_exception_handler(UserError, _told)
+    app.add_exception_handler(RequestValidationError, _told_of_request)
+    app.add_exception_handler(ValidationError, _told_of_request)
+    app.add_middleware(_Guard, keys=keys)
+    app.middleware("http")(_logged)
+    # Tells the OpenAPI page of the key, which the guard has looked at by then.
+    v1 = {"dependencies": [Depends(BEARER)]}
+
+    @app.get("/health", tags=["service"])
+    def health() -> JSONResponse:
+        """Whether the service can answer; needs no key and tells no data."""
+        state = service.health()
+        return JSONResponse(state, 200 if state["status"] == "ok" else 503)
+
+    @app.get("/v1/metrics", tags=["metrics"], **v1)
+    def metrics() -> list[dict]:
+        """List the metrics."""
+        return service.metrics()
+
+    @app.get("/v1/dimensions", tags=["metrics"], **v1)
+    def dimensions(metric: Annotated[list[str] | None, Query()] = None) -> list[dict]:
+        """List what metrics can be grouped and filtered by: all of those given, or any."""
+        return service.dimensions(tuple(metric or ()))
+
+    @app.get("/v1/dimensions/{dimension}/values", tags=["metrics"], **v1)
+    def values(dimension: str, metric: Annotated[list[str], Query(min_length=1)]) -> list:
+        """List the values of a dimension among what metrics count, null last."""
+        return service.dimension_values(dimension, tuple(metric))
+
+    @app.post("/v1/query", tags=["metrics"], **v1)
+    def query(
+        request: Request,
+        question: MetricQuery,
+        format: Annotated[Format, Query(description="How the answer is written.")] = Format.json,
+    ) -> Response:
+        """Answer a question: rows as JSON, CSV or an Arrow stream."""
+        request.state.question = question
+        answer = service.query(question)
+        request.state.rows = answer.num_rows
+        if format is Format.json:
+            return JSONResponse({"columns": answer.column_names, "rows": plain(answer)})
+        return Response(WRITERS[format](answer), media_type=MEDIA[format])
+
+    @app.post("/v1/explain", tags=["metrics"], **v1)
+    def explain(request: Request, question: MetricQuery) -> dict[str, str]:
+        """Give the SQL of a question."""
+        request.state.question = question
+        return {"sql": service.explain(question)}
+
+    return app
+
+
+def serve(service: MetricService, host: str, port: int) -> None:
+    """Serve until told to stop.
+
+    Parameters
+    ----------
+    service : MetricService
+        Answers.
+    host, port
+        Where to listen.
+
+    Raises
+    ------
+    UserError
+        Where there is no API key.
+    """
+    import uvicorn
+
+    app = create_app(service, api_keys(os.environ.get(KEYS)))
+    # Other libraries have set up the root logger by now, each line of theirs with a prefix.
+    requests.addHandler(logging.StreamHandler())
+    requests.setLevel(logging.INFO)
+    requests.propagate = False
+    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
+
+
+class _Guard:
+    """Look at a request's key before anything reads its body, and at the body's size."""
+
+    def __init__(self, app: ASGIApp, keys: dict[bytes, str]) -> None:
+        self.app = app
+        self.keys = keys
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+            await self.app(scope, receive, send)
+            return
+        client = self._client(Headers(scope=scope).get("authorization", ""))
+        if client is None:
+            told = "send `Authorization: Bearer <key>`; this key is missing, unknown or revoked"
+            refused = JSONResponse({"detail": told}, 401, {"WWW-Authenticate": "Bearer"})
+            await refused(scope, receive, send)
+            return
+        scope.setdefault("state", {})["client"] = client
+        size = 0
+
+        async def receive_little() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > LARGEST_BODY:
+                raise HTTPException(413, f"the question is longer than {LARGEST_BODY:,} bytes")
+            return message
+
+        await self.app(scope, receive_little, send)
+
+    def _client(self, authorization: str) -> str | None:
+        scheme, _, key = authorization.partition(" ")
+        digest = _digest(key.strip()) if scheme.lower() == "bearer" else b""
+        for known, name in self.keys.items():
+            if hmac.compare_digest(known, digest):
+                return name
+        return None
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
+
+
+def _told(request: Request, error: UserError) -> JSONResponse:
+    status = 504 if isinstance(error, TimedOut) else 503 if isinstance(error, Unavailable) else 422
+    headers = {"Retry-After": "5"} if status == 503 else None
+    return JSONResponse({"detail": str(error)}, status, headers)
+
+
+def _told_of_request(
+    request: Request, error: RequestValidationError | ValidationError
+) -> JSONResponse:
+    """Name each field and what is wrong with it, without giving back what was sent."""
+    told = "; ".join(
+        f"{'.'.join(map(str, one['loc'])).removeprefix('body.')}: {one['msg']}"
+        for one in error.errors()
+    )
+    return JSONResponse({"detail": told}, 422)
+
+
+async def _logged(request: Request, call: Callable) -> Response:
+    """Log who asked what and how long it took, and no value of a filter or an answer."""
+    start, status, fault = time.perf_counter(), 500, None
+    try:
+        response = await call(request)
+        status = response.status_code
+        return response
+    except Exception as error:
+        # The message may hold a value.
+        fault = type(error).__name__
+        return JSONResponse({"detail": "the service failed at this; its log says how"}, 500)
+    finally:
+        state = request.state
+        question = getattr(state, "question", None)
+        entry = {
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "client": getattr(state, "client", None),
+            "request": f"{request.method} {request.scope['path']}",
+            "metrics": question and question.metrics,
+            "group_by": question and question.group_by,
+            "status": status,
+            "fault": fault,
+            "rows": getattr(state, "rows", None),
+            "ms": round(1000 * (time.perf_counter() - start), 1),
+        }
+        requests.info(
+            json.dumps({name: value for name, value in entry.items() if value is not None})
+        )
+
+
+def _csv(table: pa.Table) -> bytes:
+    target = io.BytesIO()
+    pyarrow.csv.write_csv(table, target)
+    return target.getvalue()
+
+
+def _arrow(table: pa.Table) -> bytes:
+    target = io.BytesIO()
+    with pyarrow.ipc.new_stream(target, table.schema) as writer:
+        writer.write_table(table)
+    return target.getvalue()
+
+
+WRITERS = {Format.csv: _csv, Format.arrow: _arrow}
