@@ -140,6 +140,24 @@ def deps(project_dir: ProjectDir = Path(".")) -> None:
     console.print(install_packages(DbtProject(project_dir.resolve()).directory), highlight=False)
 
 
+def _tell(result, render: Callable, output: Path | None, *closing: str) -> None:
+    """Print a result, what else there is to say, and where it was written; exit as it says."""
+    render(result, console)
+    for line in (*closing, *([f"Result: {output}"] if output else [])):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)
+
+
+def _known(as_of: str | None) -> list[str]:
+    """Say of when a result is, unless it is of now."""
+    from voice_ai_analytics.history.as_of import as_of_moment, told
+
+    if as_of is None:
+        return []
+    return [f"Sessions as known on {told(as_of_moment(as_of))}; no table was written."]
+
+
 @app.command("fit-abandonment")
 def fit_abandonment(
     project_dir: ProjectDir = Path("."),
@@ -158,7 +176,7 @@ def fit_abandonment(
             help="Also use turn counts and duration, which the outcome decides; marked as such.",
         ),
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of cross-validation folds and bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of cross-validation folds and bootstrap.")] = 0,
     as_of: AsOf = None,
     output: Annotated[Path, typer.Option(help="The JSON file to write.")] = Path(
         "abandonment_model.json"
@@ -179,10 +197,7 @@ def fit_abandonment(
         model = fit_and_write_back(
             project, Warehouse(project), output, k, include_after_the_fact, seed, as_of
         )
-    render(model, console)
-    console.print(f"Model: {output}", highlight=False)
-    if model.exit_code:
-        raise typer.Exit(model.exit_code)
+    _tell(model, render, output, *_known(as_of))
 
 
 class Normalizer(StrEnum):
@@ -216,7 +231,7 @@ def evaluate_asr(
     output: Annotated[
         Path | None, typer.Option("--json", help="The JSON file to write the result to.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the bootstraps.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstraps.")] = 0,
 ) -> None:
     """Count word errors against reference transcripts; word error rates and calibration, by group.
 
@@ -234,27 +249,10 @@ def evaluate_asr(
         warehouse = Warehouse(project)
     with console.status("Comparing transcripts"):
         result = evaluate(project, warehouse, references, output, normalizer.value, seed)
-    render(result, console)
-    if output:
-        console.print(f"Result: {output}", highlight=False, soft_wrap=True)
-    if project and not result.exit_code:
-        console.print(
-            "Word errors are in the warehouse; dbt build certifies them for"
-            " voice_ai_word_error_rate.",
-            highlight=False,
-            soft_wrap=True,
-        )
-    if result.exit_code:
-        raise typer.Exit(result.exit_code)
-
-
-def _tell(result, render: Callable, output: Path | None) -> None:
-    """Print a result and where it was written; exit as it says."""
-    render(result, console)
-    if output:
-        console.print(f"Result: {output}", highlight=False, soft_wrap=True)
-    if result.exit_code:
-        raise typer.Exit(result.exit_code)
+    closing = (
+        "Word errors are in the warehouse; dbt build certifies them for voice_ai_word_error_rate."
+    )
+    _tell(result, render, output, *([closing] if project and not result.exit_code else []))
 
 
 @app.command("compare-asr")
@@ -282,7 +280,7 @@ def compare_asr(
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
     with console.status("Comparing releases"):
         result = compare(project, Warehouse(project), before, after, output, as_of)
-    _tell(result, render, output)
+    _tell(result, render, output, *_known(as_of))
 
 
 @app.command()
@@ -315,18 +313,20 @@ def query(
     import json
 
     from voice_ai_analytics.dbt_project import DbtProject
-    from voice_ai_analytics.files import write_whole
+    from voice_ai_analytics.files import whole_file
     from voice_ai_analytics.history.query import metric_query, render
     from voice_ai_analytics.pipeline import query_metrics
 
     question = metric_query(metrics, group_by, where or (), start, end)
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
-    with console.status("Asking"):
+    with (
+        console.status("Asking"),
+        whole_file(csv) as table,
+        whole_file(output, unlike=csv) as document,
+    ):
         answer = query_metrics(project, question, as_of)
-    if csv:
-        write_whole(csv, answer.to_csv())
-    if output:
-        write_whole(output, json.dumps(answer.to_json(), indent=2, ensure_ascii=False) + "\n")
+        table.write(answer.to_csv())
+        document.write(json.dumps(answer.to_json(), indent=2, ensure_ascii=False) + "\n")
     if not (csv or output):
         render(answer, console)
     for path in filter(None, (csv, output)):
@@ -353,7 +353,7 @@ def segment(
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
     with console.status("Looking for segments"):
         result = segment_and_write_back(project, Warehouse(project), output, seed, as_of)
-    _tell(result, render, output)
+    _tell(result, render, output, *_known(as_of))
 
 
 @app.command()

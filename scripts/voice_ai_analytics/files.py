@@ -1,9 +1,76 @@
 """Writing files whole."""
 
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import StringIO
 from pathlib import Path
 
 from voice_ai_analytics.errors import UserError
+
+
+@contextmanager
+def whole_file(path: Path | None, unlike: Path | None = None) -> Iterator[StringIO]:
+    """Collect the content of a file that takes its place if what is done meanwhile succeeds.
+
+    A reader sees the old content or the new one, whole. Whether the file can be written is found
+    out first, before any work. Devices and pipes are written to, not replaced.
+
+    Parameters
+    ----------
+    path : pathlib.Path or None
+        The file; its directory is made. None to write nothing.
+    unlike : pathlib.Path or None
+        A file that must not be replaced, such as the one that is read.
+
+    Yields
+    ------
+    io.StringIO
+        For the content.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be written, or is the one that must not be replaced.
+    """
+    content = StringIO()
+    if path is None:
+        yield content
+        return
+    place = Path(os.path.realpath(path))
+    if unlike is not None and place == Path(os.path.realpath(unlike)):
+        raise UserError(f"{path}: is read, and would be replaced; name another file")
+    if place.is_dir():
+        raise UserError(f"{path}: cannot be written (it is a directory): name a file")
+    if place.exists() and not place.is_file():
+        yield content
+        with _refusal(path), place.open("w", encoding="utf-8") as stream:
+            stream.write(content.getvalue())
+        return
+    unfinished = place.with_name(place.name + ".unfinished")
+    try:
+        with _refusal(path):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            unfinished.touch()
+        yield content
+        with _refusal(path):
+            unfinished.write_text(content.getvalue(), encoding="utf-8")
+            if place.exists():
+                shutil.copymode(place, unfinished)
+            os.replace(unfinished, place)
+    finally:
+        with suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+
+
+@contextmanager
+def _refusal(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{path}: cannot be written ({reason}): name another file") from error
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -12,7 +79,7 @@ def write_whole(path: Path, text: str) -> None:
     Parameters
     ----------
     path : pathlib.Path
-        The file; its directory is made.
+        As for `whole_file`.
     text : str
         All of the new content.
 
@@ -21,11 +88,5 @@ def write_whole(path: Path, text: str) -> None:
     UserError
         If the file cannot be written.
     """
-    unfinished = path.with_name(path.name + ".unfinished")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"{path}: cannot be written ({reason}): name another file") from error
+    with whole_file(path) as content:
+        content.write(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TextIO
 
 from voice_ai_analytics.abandonment.features import feature_query, openings_query
 from voice_ai_analytics.abandonment.model import AbandonmentModel
@@ -14,7 +15,7 @@ from voice_ai_analytics.asr.results import AsrEvaluation, compare, spooled, summ
 from voice_ai_analytics.asr.warehouse import read_warehouse, write_back
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.files import write_whole
+from voice_ai_analytics.files import whole_file, write_whole
 from voice_ai_analytics.history.as_of import (
     as_of_moment,
     as_of_sessions,
@@ -38,7 +39,7 @@ from voice_ai_analytics.warehouse import Warehouse
 
 def _sessions(project: DbtProject, warehouse: Warehouse, as_of: str | None) -> str:
     """Give the relation of certified sessions, now or as they were known at a moment."""
-    if not as_of:
+    if as_of is None:
         return project.relation("fact_voice_ai_sessions")
     moment = as_of_moment(as_of)
     check_history(project, warehouse, moment)
@@ -47,21 +48,21 @@ def _sessions(project: DbtProject, warehouse: Warehouse, as_of: str | None) -> s
 
 def _write(
     result: AbandonmentModel | ReleaseComparison | Segmentation,
-    output: Path | None,
+    file: TextIO,
     warehouse: Warehouse,
     as_of: str | None,
 ) -> None:
-    """Write a result as a file, if one is named, and beside the fact, if it is of now."""
-    # First, so that nothing is written of what cannot be a table.
+    """Write a result as JSON, and beside the fact, if it is of now."""
+    file.write(_json(result, as_of))
     tables = result.tables()
-    if output:
-        write_whole(output, _json(result))
-    if not as_of:
+    if as_of is None:
         warehouse.write_tables(tables)
 
 
-def _json(result) -> str:
-    return json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n"
+def _json(result, as_of: str | None) -> str:
+    moment = None if as_of is None else as_of_moment(as_of).isoformat() + "Z"
+    known = {"as_of": moment} | result.to_json()
+    return json.dumps(known, indent=2, ensure_ascii=False) + "\n"
 
 
 def fit_and_write_back(
@@ -95,15 +96,16 @@ def fit_and_write_back(
         Also where nothing could be estimated; its ``exit_code`` is 3 then.
     """
     turns = project.relation("fact_voice_ai_turns")
-    model = study_abandonment(
-        warehouse.query(feature_query(_sessions(project, warehouse, as_of), turns, k)),
-        warehouse.query(openings_query(turns)),
-        k,
-        include_after_the_fact,
-        seed,
-        project.min_cohort_size,
-    )
-    _write(model, output, warehouse, as_of)
+    with whole_file(output) as file:
+        model = study_abandonment(
+            warehouse.query(feature_query(_sessions(project, warehouse, as_of), turns, k)),
+            warehouse.query(openings_query(turns)),
+            k,
+            include_after_the_fact,
+            seed,
+            project.min_cohort_size,
+        )
+        _write(model, file, warehouse, as_of)
     return model
 
 
@@ -137,14 +139,13 @@ def evaluate_asr(
         as it was.
     """
     batches = read_file(references) if references else read_warehouse(project, warehouse)
-    with spooled() as spool:
+    with whole_file(output, unlike=references) as file, spooled() as spool:
         excluded = compare(spool, batches, normalizer)
         if project and spool.has_word_errors:
             result = write_back(project, warehouse, spool, normalizer, excluded, seed)
         else:
             result = summarise(spool, normalizer, excluded, seed=seed)
-    if output:
-        write_whole(output, _json(result))
+        file.write(json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n")
     return result
 
 
@@ -172,7 +173,7 @@ def query_metrics(
         As from `MetricService.query`; where nothing is known of the moment, or no history is kept
         of what the query reads.
     """
-    moment = as_of_moment(as_of) if as_of else None
+    moment = None if as_of is None else as_of_moment(as_of)
     limits = Limits(rows=1_000_000, seconds=600)
     statement = MetricService(project, limits).explain(query)
     if moment:
@@ -223,9 +224,10 @@ def compare_asr(
         evaluations = project.relation("fact_voice_ai_asr_evaluations")
     except UserError:
         evaluations = None
-    frames = read_releases(warehouse, sessions, evaluations, before, after)
-    result = compare_releases(*frames, before, after, project.min_cohort_size)
-    _write(result, output, warehouse, as_of)
+    with whole_file(output) as file:
+        frames = read_releases(warehouse, sessions, evaluations, before, after)
+        result = compare_releases(*frames, before, after, project.min_cohort_size)
+        _write(result, file, warehouse, as_of)
     return result
 
 
@@ -262,8 +264,9 @@ def segment_and_write_back(
     if "model.voice_ai_analytics.fact_voice_ai_turns" in project.manifest["nodes"]:
         turns = project.relation("fact_voice_ai_turns")
         openings = warehouse.query(segment_queries.openings_query(turns, OPENING))
-    result = segment(sessions, openings, project.min_cohort_size, seed)
-    _write(result, output, warehouse, as_of)
+    with whole_file(output) as file:
+        result = segment(sessions, openings, project.min_cohort_size, seed)
+        _write(result, file, warehouse, as_of)
     return result
 
 

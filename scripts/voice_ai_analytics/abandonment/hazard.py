@@ -17,6 +17,7 @@ MIN_EXPECTED_EVENTS = 20
 MOST_BANDS = 10
 # Users of equal size; with fewer a test of many bands finds too much.
 MIN_USERS_PER_BAND = 10
+FEWEST_TELLING = 10  # users with, and users without, an abandonment in a band
 BAND_COLUMNS = ("first_turn", "last_turn", "n_sessions", "n_users", "n_turns", "n_events")
 BAND_COLUMNS += ("hazard", "ci_low", "ci_high")
 
@@ -38,7 +39,7 @@ def fit_hazard(frame: pd.DataFrame, min_cohort_size: int = 0) -> dict:
         `bands`, one dict a band of user turns: `first_turn` and `last_turn` (null: and later),
         `n_sessions` and `n_users` that reached it, `n_turns` at risk, `n_events` (sessions
         abandoned after one of its turns), `hazard` = events over turns at risk, in [0, 1], with
-        `ci_low` and `ci_high`. `even_p_value` and `even_degrees`: the Wald test that the log-odds
+        `ci_low` and `ci_high`, null where fewer than 10 users had, or had not, an event. `even_p_value` and `even_degrees`: the Wald test that the log-odds
         of all bands are equal. `log_odds_per_doubling` of the turn number, with interval and p
         value: the trend. `finding`: early (the hazard falls and is highest in the first band),
         late (the reverse), uneven, none, or null where nothing is claimed; `verdict`, a sentence.
@@ -184,7 +185,7 @@ def _influence(risk: np.ndarray, events: np.ndarray) -> np.ndarray:
 
 def _hazard(risk: np.ndarray, events: np.ndarray) -> dict[str, float | None]:
     hazard = events.sum() / risk.sum()
-    if not 0 < hazard < 1:
+    if min((events > 0).sum(), (risk > events).sum()) < FEWEST_TELLING:
         return {"hazard": float(hazard), "ci_low": None, "ci_high": None}
     interval = clustered(special.logit(hazard), _influence(risk, events), np.arange(len(risk)))
     ends = special.expit([interval["ci_low"], interval["ci_high"]])

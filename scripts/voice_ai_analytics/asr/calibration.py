@@ -76,7 +76,10 @@ def calibrate(bins: BinSums) -> dict:
     names += ("expected_calibration_error", "ci_low", "ci_high", "p_value")
     result |= dict.fromkeys(names)
     if total < FEWEST_WORDS or bins.clusters < FEWEST_CLUSTERS:
-        result["declined"] = f"fewer than {FEWEST_WORDS} words or {FEWEST_CLUSTERS} clusters"
+        result["declined"] = (
+            f"{total:,.0f} recognised words of {bins.clusters:,} sessions or turns of no known"
+            f" session; it takes {FEWEST_WORDS} of {FEWEST_CLUSTERS}"
+        )
         return result
     drawn = bins.replicates
     gaps = (drawn[2] - drawn[1]) / drawn[0].sum(0)

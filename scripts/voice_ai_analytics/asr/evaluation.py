@@ -35,6 +35,8 @@ COUNTS = ("substitutions", "deletions", "insertions", "hits")
 
 REPLICATES = 2000
 FEWEST_CLUSTERS = 30  # with fewer, resampling tells little
+ON_THE_LOGARITHM = "t on the logarithm"
+WIDEST = 10  # times the rate, or a part of it, beyond which an interval tells nothing
 
 
 @lru_cache(maxsize=1000)
@@ -208,7 +210,8 @@ def rate_interval(
     weight of Poisson(m), so that only different sums cost anything. Each replicate is studentised
     by its linearised standard error (bootstrap-t: Davison and Hinkley, Bootstrap Methods and their
     Application, 1997, section 5.2), because rates of few sessions are skewed. Below 30 clusters: t
-    on the logarithm of the rate, with the same standard error.
+    on the logarithm of the rate, with the same standard error, unless it would reach from a tenth
+    of the rate to ten times as much.
     """
     n = int(clusters.sum())
     if errors.sum() == 0:
@@ -222,7 +225,9 @@ def rate_interval(
     error *= np.sqrt(n / (n - 1))
     if n < FEWEST_CLUSTERS:
         reach = stats.t.ppf(0.975, n - 1) * error / rate
-        method = f"t on the logarithm: fewer than {FEWEST_CLUSTERS} clusters"
+        if reach > np.log(WIDEST):
+            return None, None, f"{n} clusters tell no more than the rate's order of magnitude"
+        method = f"{ON_THE_LOGARITHM}: fewer than {FEWEST_CLUSTERS} clusters"
         return float(rate * np.exp(-reach)), float(rate * np.exp(reach)), method
     rng = np.random.default_rng(seed)
     totals = np.zeros((len(sums), REPLICATES))

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from voice_ai_analytics.errors import UserError
 
-REQUIRED = ("turn_id", "platform", "reference_text", "hypothesis_text")
+TEXTS = ("reference_text", "hypothesis_text")
+REQUIRED = ("turn_id", "platform", *TEXTS)
 # The last two are not in the contract of asr_references: in a file they stand in for the warehouse.
 COLUMNS = (*REQUIRED, "asr_model", "language", "session_id", "asr_confidence")
 BATCH = 20_000
@@ -90,7 +91,7 @@ def tidy(columns: dict[str, Iterable]) -> pa.RecordBatch:
     length = len(columns["turn_id"])
     absent = pa.nulls(length, pa.string())
     given = {name: pa.array(columns.get(name, absent)).cast(pa.string()) for name in COLUMNS}
-    for name in set(COLUMNS) - {"reference_text", "hypothesis_text"}:
+    for name in set(COLUMNS) - set(TEXTS):
         trimmed = pc.utf8_trim_whitespace(given[name])
         given[name] = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
     languages = given["language"].dictionary_encode()
@@ -143,6 +144,10 @@ def _read_csv(path: Path) -> Iterator[pa.RecordBatch]:
             if header is None:
                 header = [name.strip().lower() for name in record]
                 _missing(path, header)
+                if twice := [name for name in COLUMNS if header.count(name) > 1]:
+                    raise UserError(
+                        f"{path}: column {', '.join(twice)} stands twice in the header; rename one"
+                    )
                 places = [header.index(name) if name in header else None for name in COLUMNS]
                 continue
             if len(record) != len(header):
@@ -157,14 +162,18 @@ def _read_csv(path: Path) -> Iterator[pa.RecordBatch]:
     return _batches(rows())
 
 
+def _refuse(constant: str):
+    raise ValueError(f"{constant} is no value of JSON, write null")
+
+
 def _read_json_lines(path: Path) -> Iterator[pa.RecordBatch]:
     def rows() -> Iterator[tuple]:
         for number, line in enumerate(_lines(path), start=1):
             if not line.strip():
                 continue
             try:
-                record = json.loads(line)
-            except ValueError as error:
+                record = json.loads(line, parse_constant=_refuse)
+            except (ValueError, RecursionError) as error:
                 raise UserError(
                     f"{path}: line {number} is no JSON ({error}); mend or remove it"
                 ) from error
@@ -185,6 +194,12 @@ def _read_json_lines(path: Path) -> Iterator[pa.RecordBatch]:
                     f"{path}: line {number} holds an object or a list in place of a text;"
                     " mend or remove it"
                 )
+            for name in TEXTS:
+                if not isinstance(record[name], str | None):
+                    raise UserError(
+                        f"{path}: line {number} has a {name} that is no text; write it in quotes,"
+                        " or null where it is empty"
+                    )
             texts = (value if value is None else str(value) for value in values)
             if "\\u" in line:
                 # Half of a surrogate pair is no character, and nothing could write it.
@@ -197,10 +212,19 @@ def _read_json_lines(path: Path) -> Iterator[pa.RecordBatch]:
 def _read_parquet(path: Path) -> Iterator[pa.RecordBatch]:
     try:
         with pq.ParquetFile(path) as file:
-            names = [name for name in COLUMNS if name in file.schema_arrow.names]
+            given = {name.lower(): name for name in file.schema_arrow.names}
+            names = {name: given[name] for name in COLUMNS if name in given}
             _missing(path, names)
-            for batch in file.iter_batches(BATCH, columns=names):
-                yield tidy({name: batch.column(name) for name in names})
+            for name in TEXTS:
+                form = file.schema_arrow.field(names[name]).type
+                if pa.types.is_dictionary(form):
+                    form = form.value_type
+                if form not in (pa.string(), pa.large_string(), pa.string_view(), pa.null()):
+                    raise UserError(
+                        f"{path}: column {name} holds {form}, not text; write it as text"
+                    )
+            for batch in file.iter_batches(BATCH, columns=list(names.values())):
+                yield tidy({name: batch.column(column) for name, column in names.items()})
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path}: cannot be read as Parquet ({reason}); write it again") from error

@@ -129,7 +129,7 @@ def _draw(chosen: pd.DataFrame, curves: pd.DataFrame) -> tuple[Figure, str]:
     keys = len(chosen)
     height = 3.3 + 0.2 * keys
     figure = Figure(figsize=(WIDTH, height))
-    axes = figure.add_axes((0.16, 0.55 / height, 0.81, 2.6 / height))
+    axes = figure.add_axes((0.16, 0.55 / height, 0.78, 2.6 / height))
     axes.plot([0, 1], [0, 1], color=INK, linewidth=1, zorder=0)
     told = []
     for (_, one), (colour, marker, dash) in zip(chosen.iterrows(), LOOKS, strict=False):

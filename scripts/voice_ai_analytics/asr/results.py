@@ -15,7 +15,13 @@ import pandas as pd
 import pyarrow as pa
 
 from voice_ai_analytics.asr.calibration import BinSums, calibrate, warning
-from voice_ai_analytics.asr.evaluation import COUNTS, evaluate, rate_interval
+from voice_ai_analytics.asr.evaluation import (
+    COUNTS,
+    FEWEST_CLUSTERS,
+    ON_THE_LOGARITHM,
+    evaluate,
+    rate_interval,
+)
 from voice_ai_analytics.report.data import SESSIONS, USERS, suppress
 
 MEMORY = "500MB"  # DuckDB keeps the rest on disk
@@ -79,8 +85,9 @@ class AsrEvaluation:
         """The result in one sentence."""
         if self.overall["reference_words"]:
             return rate_sentence(self.overall)
-        left_out = sum(self.excluded.values()) + self.empty_references.get("turns", 0)
-        given = f": all {left_out:,} that were given are left out" if left_out else ""
+        left_out = self.excluded | {"with an empty reference": self.empty_references.get("turns")}
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items() if count)
+        given = f": all that were given are left out ({reasons})" if reasons else ""
         return f"There is no reference to compare with{given}; nothing was estimated."
 
     def to_json(self) -> dict:
@@ -117,12 +124,22 @@ def rate_sentence(overall: dict) -> str:
     interval = f"no interval: {overall['interval']}"
     if overall["ci_low"] is not None:
         interval = f"95% interval {overall['ci_low']:.1%} to {overall['ci_high']:.1%}"
-    clusters = "" if overall["cluster"] == "turn" else f" of {overall['clusters']:,.0f} sessions"
+        if overall["interval"].startswith(ON_THE_LOGARITHM):
+            interval += f" by {overall['interval']}"
+    clusters = (
+        "" if overall["cluster"] == "turn" else f" of {_many(overall, 'clusters', 'session')}"
+    )
+    errors = _many(overall, "errors", "error")
     return (
-        f"In {overall['turns']:,.0f} turns{clusters}, {overall['errors']:,.0f} errors were made in"
+        f"In {_many(overall, 'turns', 'turn')}{clusters}, {errors}"
+        f" {'was' if overall['errors'] == 1 else 'were'} made in"
         f" {overall['reference_words']:,.0f} {units}: an error rate of"
         f" {overall['word_error_rate']:.1%} ({interval}; normalizer {overall['normalizer']})."
     )
+
+
+def _many(overall: dict, count: str, noun: str) -> str:
+    return f"{overall[count]:,.0f} {noun}{'' if overall[count] == 1 else 's'}"
 
 
 RESULTS = ("voice_ai_asr_error_rates", "voice_ai_asr_calibration", "voice_ai_asr_reliability")
@@ -277,6 +294,10 @@ class Spool:
                 coalesce(
                     try_cast(word_errors.asr_confidence as double), turns.asr_confidence
                 ) as confidence,
+                word_errors.asr_confidence is not null
+                    and not coalesce(
+                        try_cast(word_errors.asr_confidence as double) between 0 and 1, false
+                    ) as is_confidence_unusable,
                 hash(platform, turn_id, word_errors.asr_model) as turn_hash
             from word_errors
             left join turns using (platform, turn_id)
@@ -351,6 +372,17 @@ def summarise(
     calibration = _calibration(spool, groups, seed)
     if not calibration and overall["reference_words"]:
         notes.append("No turn with a language and an ASR model has a confidence to calibrate.")
+    query = "select count(*) from scored where is_confidence_unusable"
+    if unusable := spool.database.execute(query).fetchone()[0]:
+        notes.append(
+            f"Calibration leaves out {unusable:,} turns whose asr_confidence is no number from 0 to"
+            " 1."
+        )
+    if few := sum(group["interval"].startswith(ON_THE_LOGARITHM) for group in groups):
+        notes.append(
+            f"Groups of fewer than {FEWEST_CLUSTERS} sessions, or turns of no known session, have"
+            f" intervals by {ON_THE_LOGARITHM} ({few:,} groups)."
+        )
     notes += _notes(overall, empty, calibration)
     if normalizer == "whisper":
         query = "select count(*) from word_errors where is_clear and language is null"

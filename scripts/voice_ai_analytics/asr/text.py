@@ -20,6 +20,9 @@ def render(result: AsrEvaluation, console: Console) -> None:
         console.print(_rates(result.groups))
     if result.calibration:
         console.print(_calibration(result.calibration))
+        for one in result.calibration:
+            if one["declined"]:
+                say(f"Not calibrated: {one['language']}, {one['asr_model']}: {one['declined']}.")
     for reason, count in result.excluded.items():
         say(f"Left out: {count:,}, {reason}.")
     for note in result.notes:
@@ -66,6 +69,4 @@ def _calibration(calibration: list[dict]) -> Table:
         cells += [_share(one["expected_calibration_error"])]
         cells += ["–" if one["words"] is None else f"{one['words']:,}"]
         grid.add_row(one["language"], one["asr_model"], *cells)
-        if one["declined"]:
-            grid.add_row("", one["declined"])
     return grid

@@ -20,6 +20,7 @@ LEAST_SHARED = 0.5
 
 RAW = "takes sessions as independent; the mix of sessions and the time are in it"
 ADJUSTED = "at the mix of both releases together; what else changed with time is in it"
+SIDE_BY_SIDE = "at the mix of both releases together; who got which release is taken as chance"
 PAIRED = "the same turns under both releases"
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from voice_ai_analytics.releases.results import EFFECTS
-from voice_ai_analytics.releases.text import verdict_sentence
+from voice_ai_analytics.releases.text import q_of, verdict_sentence
 from voice_ai_analytics.report.figures import (
     MAX_ROWS,
     Mark,
@@ -98,7 +98,7 @@ def _cells(effect: dict) -> tuple[str, ...]:
         *map(percent, rates),
         points(difference),
         span(low, high, points),
-        *map(probability, (effect["p_value"], effect["q_value"])),
+        *map(probability, (effect["p_value"], q_of(effect))),
         *(count(effect[name]) for name in ("n_before", "n_after")),
         clean(effect["declined"] or effect["verdict"] or "–"),
         effect["assumes"],

@@ -10,6 +10,7 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from voice_ai_analytics.asr.calibration import warning
+from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.releases.checks import mix_distance, mix_shift, trend, users_in_both
 from voice_ai_analytics.releases.effects import (
     ADJUSTED,
@@ -17,6 +18,7 @@ from voice_ai_analytics.releases.effects import (
     LEAST_SHARED,
     PAIRED,
     RAW,
+    SIDE_BY_SIDE,
     Strata,
     adjusted,
     choose_strata,
@@ -26,14 +28,21 @@ from voice_ai_analytics.releases.effects import (
     too_few,
     too_rare,
 )
-from voice_ai_analytics.releases.frame import METRICS, MIX, WORD_ERRORS, Metric, metric_rows
+from voice_ai_analytics.releases.frame import (
+    METRICS,
+    MIX,
+    WORD_ERRORS,
+    Metric,
+    metric_rows,
+    mondays,
+)
 from voice_ai_analytics.releases.groups import (
     DIFFERENCES,
     difference_in_differences,
     find_design,
 )
 from voice_ai_analytics.releases.series import SERIES, interrupted, phases
-from voice_ai_analytics.releases.text import verdict_sentence
+from voice_ai_analytics.releases.text import q_of, verdict_sentence
 from voice_ai_analytics.warehouse import Warehouse
 
 LEVEL = 0.05
@@ -171,6 +180,11 @@ def compare_releases(
     ReleaseComparison
         Also where nothing could be estimated; its `exit_code` is 3 then.
 
+    Raises
+    ------
+    UserError
+        Where `before` took over from `after`.
+
     Notes
     -----
     A verdict rests on one estimate a metric, chosen before any outcome is looked at: for word
@@ -181,6 +195,7 @@ def compare_releases(
     many estimates make one of them significant, nor do raw ones that the mix has made significant
     lower the bar for others.
     """
+    _check_order(sessions, before, after)
     effects, checks = [], _common_checks(sessions, before, after, min_cohort_size)
     for metric in METRICS:
         rows = metric_rows(sessions, metric)
@@ -214,7 +229,8 @@ def _row(metric: Metric, estimate: str, values: dict | None = None, declined: st
     row |= {"unit": metric.unit, "more_is_better": metric.more_is_better}
     row |= dict.fromkeys((*NUMBERS, "clustered_by"))
     row |= {name: value for name, value in (values or {}).items() if name in row}
-    return row | {"assumes": ASSUMES[estimate], "declined": declined}
+    assumes = (values or {}).get("assumes", ASSUMES[estimate])
+    return row | {"assumes": assumes, "declined": declined}
 
 
 def _check(check: str, metric: Metric | None, told: str, is_passed=None, **numbers) -> dict:
@@ -236,7 +252,7 @@ def _compare(
     for arm, model in (("before", before), ("after", after)):
         declined = ""
         if not counted[f"sessions_{arm}"]:
-            declined = f"no {metric.unit} with {model} to take a rate of"
+            declined = f"no eligible {metric.unit} with {model} to take a rate of"
         elif _is_small(counted, arm, min_cohort_size):
             declined = f"{model} has fewer than {min_cohort_size} users; suppressed"
         if declined:
@@ -280,6 +296,8 @@ def _at_equal_mix(
     shift = mix_shift(rows, strata, influence, effect["difference"])
     told = f"raw less adjusted by {by}"
     checks.append(_check("mix in the raw difference", metric, told, n=len(rows), **shift))
+    if phases(rows["week"], rows["is_after"]).is_side_by_side:
+        effect["assumes"] = SIDE_BY_SIDE
     line = trend(rows, strata, effect["difference"], influence)
     if line is not None:
         told = "what a line through the weeks of both, without the release, makes of the rate"
@@ -343,6 +361,18 @@ def _differ(evaluations: pd.DataFrame, name: str) -> bool:
     return len(set(pd.Series(values).dropna())) > 1
 
 
+def _check_order(sessions: pd.DataFrame, before: str, after: str) -> None:
+    """Refuse releases that are named the wrong way round, whose verdicts would be so too."""
+    weeks, is_after = mondays(sessions["started_on"]), sessions["is_after"] == 1
+    if is_after.nunique() < 2 or phases(weeks, is_after).is_clean:
+        return
+    if phases(weeks, ~is_after).is_clean:
+        raise UserError(
+            f"{before} took over from {after}, not the other way round:"
+            f" give --before {after} --after {before}"
+        )
+
+
 def _common_checks(
     sessions: pd.DataFrame, before: str, after: str, min_cohort_size: int
 ) -> list[dict]:
@@ -354,10 +384,12 @@ def _common_checks(
     both, everyone = users_in_both(rows)
     found = phases(rows["week"], rows["is_after"])
     n, mixed = len(rows), found.mixed_weeks
-    taken = f"{after} followed {before} from one week to the next"
+    taken = f"weeks: {after} followed {before} from one to the next"
     if mixed or not found.is_clean:
-        taken = f"weeks; and {found.strays:.1%} of the other sessions are on the other side"
+        taken = f"weeks; {found.shared:.0%} of a release's sessions, at least, are in weeks of both"
     shared = f"of {everyone:,} users; each is one cluster"
+    if not everyone:
+        shared = "no session names its user, so each is one of its own"
     apart = f"share of sessions that differ by {', '.join(MIX)}; chance makes {by_chance:.2f}"
     return [
         _check("served side by side", None, taken, value=mixed, n=n),
@@ -391,7 +423,7 @@ def _judged(effects: list[dict], checks: list[dict]) -> list[dict]:
 def _judge(effect: dict, is_drifting: bool) -> None:
     if effect["primary_q_value"] is None:
         effect["verdict"] = "cannot be told"
-    elif max(effect["q_value"], effect["primary_q_value"]) >= LEVEL:
+    elif q_of(effect) >= LEVEL:
         effect["verdict"] = "no evidence"
     elif is_drifting:
         effect["verdict"] = "cannot be told"

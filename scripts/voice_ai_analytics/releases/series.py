@@ -33,17 +33,35 @@ class Phases:
         Weeks between these in which both were served.
     strays : float
         The share of sessions with the other release before and after.
+    shared : float
+        The share of a release's sessions, at least, in weeks that both served.
     """
 
     last_before: pd.Timestamp | None
     first_after: pd.Timestamp | None
     mixed_weeks: int
     strays: float
+    shared: float
 
     @property
     def is_clean(self) -> bool:
         """Whether one followed the other, but for strays."""
-        return None not in (self.last_before, self.first_after) and self.strays <= MOST_STRAYS
+        return not self.why_not
+
+    @property
+    def is_side_by_side(self) -> bool:
+        """Whether at least half of either release's sessions are of the same weeks."""
+        return self.shared >= 0.5
+
+    @property
+    def why_not(self) -> str:
+        """Why one cannot be said to have followed the other; nothing if it did."""
+        if None in (self.last_before, self.first_after):
+            which = "earlier" if self.last_before is None else "later"
+            return f"no week was of the {which} release alone"
+        if self.strays > MOST_STRAYS:
+            return f"{self.strays:.0%} of the sessions are on the other side of the release"
+        return ""
 
 
 def phases(weeks: pd.Series, is_after: pd.Series) -> Phases:
@@ -74,11 +92,13 @@ def phases(weeks: pd.Series, is_after: pd.Series) -> Phases:
     while end < len(by_week) and is_mixed[end]:
         end += 1
     strays = later[:start].sum() + earlier[end:].sum()
+    shared = min(arm[is_mixed].sum() / max(arm.sum(), 1) for arm in (earlier, later))
     return Phases(
         by_week.index[start - 1] if start else None,
         by_week.index[end] if end < len(by_week) else None,
         end - start,
         float(strays / by_week["count"].sum()),
+        float(shared),
     )
 
 
@@ -123,11 +143,19 @@ def interrupted(rows: pd.DataFrame, found: Phases) -> tuple[list[dict], str]:
     declined : str
         Why, or nothing.
     """
-    if not found.is_clean or found.mixed_weeks > MOST_MIXED_WEEKS:
-        return [], "the releases were served side by side for too long to speak of before and after"
+    if not found.is_clean:
+        return [], f"the releases were served side by side: {found.why_not}"
+    if found.mixed_weeks > MOST_MIXED_WEEKS:
+        return [], (
+            f"the releases were served side by side for {found.mixed_weeks} weeks; a line is not"
+            f" drawn over more than {MOST_MIXED_WEEKS}"
+        )
     gap = (found.first_after - found.last_before).days // 7 - 1
     if gap > MOST_GAP:
-        return [], f"{gap} weeks lie between the releases; a line is not drawn over more than 4"
+        return (
+            [],
+            f"{gap} weeks lie between the releases; a line is not drawn over more than {MOST_GAP}",
+        )
     weeks = weekly_rates(rows)
     before = weeks[weeks.index <= found.last_before]
     after = weeks[weeks.index >= found.first_after]

@@ -9,13 +9,16 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from voice_ai_analytics.releases.effects import ADJUSTED, SIDE_BY_SIDE
+
 if TYPE_CHECKING:
     from voice_ai_analytics.releases.results import ReleaseComparison
 
-TIME = (
-    "sessions of different times are compared, so this is what changed with it and not what it"
-    " caused"
-)
+CAUTION = {
+    ADJUSTED: "sessions of different times are compared, so this is what changed with it and not"
+    " what it caused",
+    SIDE_BY_SIDE: "both were served in the same weeks, and who got which is taken as chance",
+}
 
 
 def verdict_sentence(before: str, after: str, primary: list[dict]) -> str:
@@ -45,20 +48,25 @@ def verdict_sentence(before: str, after: str, primary: list[dict]) -> str:
         parts.append(
             f"{effect['metric']} cannot be told: {effect['declined'] or 'it never varies'}"
         )
-    if any(e["estimate"] == "adjusted" and e["verdict"] != "cannot be told" for e in primary):
-        parts.append(TIME)
+    adjusted = {e["assumes"] for e in _told(primary) if e["estimate"] == "adjusted"}
+    parts += [sentence for assumed, sentence in CAUTION.items() if assumed in adjusted]
     return f"From {before} to {after}, {'; '.join(parts)}."
 
 
 def difference(effect: dict) -> str:
     """Write a difference in percentage points, with its interval, q and n."""
     low, high = (f"{100 * effect[end]:+.1f}" for end in ("ci_low", "ci_high"))
-    q_value = max(effect["q_value"], effect["primary_q_value"])
     n = " and ".join(f"{effect[f'n_{arm}']:,.0f}" for arm in ("before", "after"))
     return (
         f"{100 * effect['difference']:+.1f} points, 95 % interval {low} to {high}, q"
-        f" {probability(q_value)}, n {n} {effect['unit']}"
+        f" {probability(q_of(effect))}, n {n} {effect['unit']}"
     ).replace("-", "−")
+
+
+def q_of(effect: dict) -> float | None:
+    """Give the q value that verdicts are made by: the larger, of all or of primary estimates."""
+    known = [effect[name] for name in ("q_value", "primary_q_value") if effect[name] is not None]
+    return max(known, default=None)
 
 
 def probability(value: float | None) -> str:
@@ -83,26 +91,38 @@ def render(result: ReleaseComparison, console: Console) -> None:
         console.print(text, highlight=False, markup=False, **style)
 
     console.print(_effects(result))
-    declined: dict[str, list[str]] = {}
-    for effect in result.effects:
-        if effect["declined"]:
-            declined.setdefault(f"{effect['estimate']}: {effect['declined']}", []).append(
-                effect["metric"]
-            )
-    for reason, metrics in declined.items():
-        say(f"Declined, {reason} ({', '.join(metrics)}).")
-    for check in result.checks:
+    effects, checks = [e for e in result.effects if e["declined"]], result.checks
+    declined = [(f"{e['estimate']}: {e['declined']}", e["metric"]) for e in effects]
+    passed = [(check["check"], check["metric"]) for check in checks if check["result"] == "passed"]
+    assumed = [(f"{e['estimate']}: {e['assumes']}", e["metric"]) for e in _told(result.primary)]
+    for line in _by_metric("Declined, ", declined):
+        say(line)
+    for check in checks:
         if check["metric"] is None or check["result"] == "failed":
             say(_check(check))
+    for line in (*_by_metric("Passed: ", passed), *_by_metric("Assumed, ", assumed)):
+        say(line)
     for note in result.notes:
         say(note)
     say(result.verdict, style="bold")
 
 
+def _told(effects: list[dict]) -> list[dict]:
+    return [effect for effect in effects if effect["verdict"] != "cannot be told"]
+
+
+def _by_metric(start: str, pairs: list[tuple[str, str]]) -> list[str]:
+    """Say each thing once, with the metrics of which it is true."""
+    metrics: dict[str, list[str]] = {}
+    for what, metric in pairs:
+        metrics.setdefault(what, []).append(metric)
+    return [f"{start}{what} ({', '.join(of)})." for what, of in metrics.items()]
+
+
 SHORT = {
     "series, at the release": "series, release",
     "series, in the last week": "series, last week",
-    "difference in differences": "diff-in-differences",
+    "difference in differences": "diff-in-diffs",
 }
 
 
@@ -132,7 +152,7 @@ def _cells(effect: dict) -> list[str]:
     text = f"{100 * effect['difference']:+.1f}"
     if effect["ci_low"] is not None:
         text += f" ({100 * effect['ci_low']:+.1f} to {100 * effect['ci_high']:+.1f})"
-    cells += [text.replace("-", "−"), probability(effect["q_value"])]
+    cells += [text.replace("-", "−"), probability(q_of(effect))]
     return [*cells, "/".join(f"{effect[f'n_{arm}']:,.0f}" for arm in ("before", "after"))]
 
 
@@ -141,4 +161,4 @@ def _check(check: dict) -> str:
     value = f"{check['value']:,.3g}" if check["value"] < 1 else f"{check['value']:,.0f}"
     p_value = "" if check["p_value"] is None else f", p {probability(check['p_value'])}"
     failed = "Failed: " if check["result"] == "failed" else ""
-    return f"{failed}{check['check']}{of}: {value}{p_value}; {check['told']}."
+    return f"{failed}{check['check']}{of}: {value}{p_value} ({check['told']})."

@@ -16,7 +16,6 @@ from voice_ai_analytics.segments.gaps import (
     ESTIMATES,
     NUMBERS,
     compare_cohorts,
-    user_clusters,
 )
 from voice_ai_analytics.segments.text import gap_verdict, render, segment_verdict
 
@@ -39,7 +38,7 @@ class Segmentation:
     Parameters
     ----------
     sessions, users : int
-        All certified sessions and their users; a session without one counts as one.
+        All certified sessions, and the users that they name.
     gaps : list of dict
         From `compare_cohorts`.
     found : dict
@@ -138,15 +137,16 @@ def segment(
         Also where nothing could be estimated; its ``exit_code`` is 3 then.
     """
     gaps, notes = compare_cohorts(sessions, min_cohort_size)
+    compared = [row for row in gaps if row["level"] is not None]
     for key, told in (("suppressed", ""), ("declined", "no interval and no verdict: ")):
-        reasons = Counter(row[key] for row in gaps if row[key] and row["level"] is not None)
+        reasons = Counter(row[key] for row in compared if row[key])
         notes += [
-            f"Comparisons, {n:,} of {len(gaps):,}: {told}{why}." for why, n in reasons.items()
+            f"Comparisons, {n:,} of {len(compared):,}: {told}{why}." for why, n in reasons.items()
         ]
     found = NOTHING | {"declined": NO_TURNS}
     if openings is not None:
         found = find_segments(sessions, openings, min_cohort_size, seed)
-    clusters = user_clusters(sessions["user_key"])
+    users = sessions["user_key"].nunique()
     if alone := int(sessions["user_key"].isna().sum()):
         notes.append(
             f"{alone:,} sessions name no user: each counts as a user of its own, so intervals are"
@@ -154,4 +154,4 @@ def segment(
         )
     if any("ASR confidence" in one["rule"] for one in found["segments"]):
         notes += filter(None, [warning(sessions["asr_model"].dropna().unique())])
-    return Segmentation(len(sessions), len(set(clusters)), gaps, found, notes, seed)
+    return Segmentation(len(sessions), users, gaps, found, notes, seed)

@@ -54,7 +54,7 @@ def numbers(row: dict) -> str:
 
 def gap_verdict(gaps: list[dict], sessions: int, users: int) -> str:
     """Say in half a sentence whether cohorts differ."""
-    sample = f"{count(sessions)} sessions of {count(users)} users"
+    sample = f"{count(sessions)} sessions" + (f" of {count(users)} users" if users else "")
     judged = [row for row in gaps if row["q_value"] is not None]
     if not judged:
         return f"There is no evidence of gaps either way, because {sample} allow no comparison"
