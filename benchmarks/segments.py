@@ -143,7 +143,8 @@ def gap_coverage(world: World, population: pd.DataFrame, repeats: int) -> dict:
         named.append(
             any(
                 names(row) == ("region", "rural", "voice_ai_completion_rate")
-                and (row["q_value"] or 1) < 0.05
+                and row["q_value"] is not None
+                and row["q_value"] < 0.05
                 for row in rows
             )
         )

@@ -212,7 +212,7 @@ def test_few_abandonments_give_a_hazard_and_no_test():
     assert band["hazard"] == pytest.approx(5 / 290)
     assert result["even_p_value"] is None
     assert result["finding"] is None
-    assert result["verdict"].startswith("Too few were abandoned to compare turns")
+    assert result["verdict"].startswith("Too few users abandoned to compare turns")
 
 
 def test_every_session_is_at_risk_or_counted_by_reason():
@@ -223,3 +223,38 @@ def test_every_session_is_at_risk_or_counted_by_reason():
     result = fit_hazard(frame)
     assert result["excluded"] == {"not eligible": 5, "outcome unknown": 3, "no user turns": 2}
     assert result["n_sessions"] == len(frame) - 10
+
+
+def test_turns_are_not_compared_where_few_users_carry_all_abandonments():
+    """An even hazard of three heavy users among 300: any pattern of theirs is chance."""
+    heavy = sessions({("abandoned", turn): 40 for turn in range(1, 7)}, users=3)
+    others = sessions({("completed", turn): 400 for turn in range(1, 7)}, users=297)
+    frame = pd.concat([heavy, others.assign(user_key=others["user_key"] + 3)], ignore_index=True)
+    found = fit_hazard(frame.assign(session_key=range(len(frame))))
+    assert (len(found["bands"]), found["finding"], found["even_p_value"]) == (1, None, None)
+    assert found["verdict"].startswith("Too few users abandoned to compare turns")
+
+
+def hazards(shares: list[float], users: int = 500) -> pd.DataFrame:
+    """Write sessions of which a share of those left is abandoned after each turn."""
+    ends, left = {}, 6000
+    for turn, share in enumerate(shares, start=1):
+        ends["abandoned", turn] = round(left * share)
+        left -= ends["abandoned", turn]
+    return sessions(ends | {("completed", len(shares)): left}, users)
+
+
+def test_a_worst_turn_is_named_only_where_it_is_told_apart_from_all_others():
+    alone = fit_hazard(hazards([0.03, 0.12, 0.03, 0.03]))
+    assert alone["peak_p_value"] < 0.001
+    assert alone["verdict"].startswith("Sessions are abandoned most at user turn 2:")
+    shared = fit_hazard(hazards([0.03, 0.12, 0.122, 0.03]))
+    assert (shared["finding"], shared["even_p_value"] < 0.001) == ("uneven", True)
+    assert shared["peak_p_value"] > 0.05
+    assert "none more than all others" in shared["verdict"]
+
+
+def test_a_band_of_few_abandoning_users_has_no_interval():
+    frame = sessions({("abandoned", 1): 8, ("completed", 1): 400})
+    (band,) = fit_hazard(frame)["bands"]
+    assert (band["n_events"], band["ci_low"], band["ci_high"]) == (8, None, None)

@@ -127,6 +127,17 @@ def test_a_transfer_model_that_cannot_be_estimated_says_what_is_missing(frame, m
     assert missing in result["verdict"]
 
 
+@pytest.mark.parametrize(("users", "is_told"), [(10, False), (120, True)])
+def test_an_end_that_few_users_carry_names_no_feature(users, is_told):
+    """The sandwich sees 300 users, but a transfer tells of these few alone."""
+    frame = noise(1500).assign(user_key=np.arange(1500) % 300)
+    of_few = (frame["user_key"] < users) & (frame["user_key"] % 2 == 0)
+    result = fit_multinomial(frame.assign(outcome=frame["outcome"].mask(of_few, "transferred")))
+    assert bool(result["coefficients"]) == is_told
+    if not is_told:
+        assert "transferred are worth 5 of equal size; 20 are needed" in result["verdict"]
+
+
 def test_sessions_without_asr_confidence_leave_the_transfer_model_and_are_counted():
     frame = three_ends().assign(opening_user_turns=3)
     frame.loc[:9, "opening_asr_confidence"] = None
@@ -213,6 +224,13 @@ def test_boosting_of_few_users_claims_nothing():
     boosting = fit_abandonment(frame, bootstrap=100, boosting=True).result["boosting"]
     assert boosting["ci_low"] is boosting["p_value"] is None
     assert "for want of users" in boosting["verdict"]
+
+
+def test_boosting_where_one_user_has_half_of_the_sessions_claims_nothing():
+    frame = BENCHMARK.simulate(1, users=200, sessions_a_user=8)
+    frame.loc[: len(frame) // 2, "user_key"] = frame["user_key"][0]
+    boosting = fit_abandonment(frame, bootstrap=100, boosting=True).result["boosting"]
+    assert (boosting["ci_low"], boosting["p_value"]) == (None, None)
 
 
 # --- Separation -------------------------------------------------------------------------------
@@ -351,6 +369,22 @@ def test_silent_sessions_move_no_slope_of_the_openings():
         term["log_odds"] * term["standard_deviation"], rel=1e-3
     )
     assert silent["n_sessions"] == 1500
+
+
+@pytest.mark.parametrize(("abandoned", "n"), [(95, 1500), (100, None)])
+def test_that_a_session_is_silent_is_never_what_predicts(abandoned, n):
+    """Nearly all silent sessions were abandoned; where all were, the setting is the main one."""
+    rng = np.random.default_rng(8)
+    frame = noise(1500, opening_asr_confidence=rng.random(1500), opening_user_turns=3)
+    frame.loc[:99, ["opening_user_turns", "opening_asr_confidence"]] = [0, np.nan]
+    frame.loc[:99, "outcome"] = np.where(np.arange(100) < abandoned, "abandoned", "completed")
+    frame = frame.drop(columns="x")
+    found = compare_settings(fit_abandonment(frame, bootstrap=100), frame)
+    silent = next(row for row in found["settings"] if row["setting"] == "with silent sessions")
+    assert silent["strongest_predictor"] is None
+    assert (silent["n_sessions"] or None) == n
+    if n is None:
+        assert silent["declined"] == "no session makes it differ"
 
 
 def test_openings_of_several_k_are_those_of_one_k(run):  # noqa: F811

@@ -393,7 +393,11 @@ def test_report_draws_each_group_with_its_n(tables) -> None:
     assert rates.rows[2][4] == "1"
     assert "es&lt;b&gt;" in rates.svg and "<b>" not in rates.svg
     assert "n 600" in rates.svg
-    assert [row[-1] for row in calibration.rows] == ["", "", "fewer than 200 words or 30 clusters"]
+    assert [row[-1] for row in calibration.rows] == [
+        "",
+        "",
+        "1 recognised words of 1 sessions or turns of no known session; it takes 200 of 30",
+    ]
     assert "en · m1 (n 600)" in calibration.svg
 
 
@@ -416,7 +420,7 @@ def test_report_of_few_turns_says_that_calibration_declines(tables) -> None:
     calibration = asr_plots(few)[1]
     assert calibration.svg is None
     ((_, confidence, *_, told),) = calibration.rows
-    assert (confidence, told) == ("–", "fewer than 200 words or 30 clusters")
+    assert (confidence, told.split(";")[-1]) == ("–", " it takes 200 of 30")
 
 
 def test_report_without_an_evaluation_says_so() -> None:
@@ -486,6 +490,12 @@ def test_a_file_is_read_batch_by_batch(tmp_path) -> None:
         ("a.jsonl", b'{"turn_id":1,"platform":"p","reference_text":[]}', "line 1"),
         ("a.jsonl", b'{"turn_id":1,"platform":{},"reference_text":"","hypothesis_text":""}',
          "line 1 holds an object"),
+        ("a.jsonl", b"[" * 100_000, "line 1 is no JSON"),
+        ("a.jsonl", b'{"turn_id":1,"platform":"p","reference_text":NaN,"hypothesis_text":""}',
+         "NaN is no value of JSON, write null"),
+        ("a.jsonl", b'{"turn_id":1,"platform":"p","reference_text":5,"hypothesis_text":""}',
+         "line 1 has a reference_text that is no text"),
+        ("a.csv", b"turn_id,platform,reference_text,reference_text,hypothesis_text\n", "twice"),
         ("a.parquet", b"PAR1", "cannot be read as Parquet"),
     ],
 )  # fmt: skip
@@ -496,6 +506,43 @@ def test_a_bad_file_is_one_sentence_that_names_the_line(tmp_path, name, content,
         list(read_file(tmp_path / name))
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("values", [[0.5, None], [True, False]])
+def test_a_parquet_column_of_texts_holds_text(tmp_path, values) -> None:
+    """Numbers written as text would be compared as words."""
+    columns = {"turn_id": ["1", "2"], "platform": ["p", "p"], "reference_text": ["a", "b"]}
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table(columns | {"hypothesis_text": values}), path)
+    with pytest.raises(UserError, match=r"column hypothesis_text holds .*, not text"):
+        list(read_file(path))
+    pq.write_table(pa.table(columns | {"HYPOTHESIS_TEXT": ["a", None]}), path)
+    (part,) = read_file(path)
+    assert part.column("hypothesis_text").to_pylist() == ["a", None]
+
+
+def test_confidences_that_are_none_are_counted(tmp_path) -> None:
+    header = "turn_id,platform,reference_text,hypothesis_text,asr_model,language,asr_confidence\n"
+    given = ["0.9", "", "90", "high", "-0.1", "nan"]
+    rows = "".join(f"t{n},p,a,a,m,en,{value}\n" for n, value in enumerate(given))
+    (tmp_path / "a.csv").write_text(header + rows)
+    with spooled() as spool:
+        excluded = compare(spool, read_file(tmp_path / "a.csv"), "none")
+        notes = summarise(spool, "none", excluded).notes
+    assert any("leaves out 4 turns whose asr_confidence is no number" in note for note in notes)
+
+
+def test_two_sessions_that_differ_tell_no_interval() -> None:
+    low, high, reason = rate_interval(np.array([1.0, 5.0]), np.array([10.0, 10.0]), np.ones(2, int))
+    assert (low, high) == (None, None)
+    assert reason == "2 clusters tell no more than the rate's order of magnitude"
+
+
+def test_intervals_of_few_sessions_are_said_to_be_so(tmp_path) -> None:
+    rows = [(f"t{n}", "p", "a b c", "a b d" if n % 2 else "a b c", "m", "en") for n in range(9)]
+    found = result(tmp_path, *rows)
+    assert "by t on the logarithm: fewer than 30 clusters" in found.verdict
+    assert any("intervals by t on the logarithm (3 groups)" in note for note in found.notes)
 
 
 def voice_ai(*arguments: str, directory) -> subprocess.CompletedProcess:
@@ -522,11 +569,33 @@ def test_the_command_writes_json_and_needs_no_project(tmp_path) -> None:
     assert told["verdict"] in " ".join(done.stdout.split())
 
 
+@pytest.mark.parametrize("output", ["a.csv", "./../here/a.csv", "link.csv"])
+def test_the_result_never_replaces_the_references(tmp_path, output) -> None:
+    directory = tmp_path / "here"
+    directory.mkdir()
+    write(directory / "a.csv", ("1", "p", "a", "a", "m", "en"))
+    (directory / "link.csv").symlink_to("a.csv")
+    given = (directory / "a.csv").read_bytes()
+    done = voice_ai("--input", "a.csv", "--json", output, directory=directory)
+    assert (done.returncode, (directory / "a.csv").read_bytes()) == (2, given)
+    assert "name another file" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [(("--json", ""), "is a directory"), (("--seed", "-1"), "--seed")],
+)
+def test_options_that_are_none_are_no_traceback(tmp_path, arguments, told) -> None:
+    write(tmp_path / "a.csv", ("1", "p", "a", "a", "m", "en"))
+    done = voice_ai("--input", "a.csv", *arguments, directory=tmp_path)
+    assert done.returncode == 2 and told in done.stderr and "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("rows", "code", "told"),
     [
         ([], 3, "There is no reference to compare with; nothing was estimated."),
-        ([("1", "p", "", "a", "m", "en")], 3, "all 1 that were given are left out"),
+        ([("1", "p", "", "a", "m", "en")], 3, "left out (1 with an empty reference)"),
     ],
 )
 def test_nothing_to_compare_is_exit_3(tmp_path, rows, code, told) -> None:

@@ -403,3 +403,9 @@ def test_few_users_or_weeks_are_no_design():
     short = find_design(simulated(kept=("hi", "ta"), weeks=3))
     assert "fewer than 4 weeks" in difference_in_differences(short)[1]
     assert isinstance(short, Design) and isinstance(choose_strata(short.rows), Strata)
+    # Weeks of groups that kept the earlier release say nothing of the trend of those that switched.
+    rows = simulated(kept=("hi", "ta"), users=2000)
+    release = rows.loc[rows["is_after"], "week"].min()
+    early = rows["week"] < release - pd.Timedelta(weeks=1)
+    design = find_design(rows[~early | rows["language"].isin(("hi", "ta"))].reset_index(drop=True))
+    assert "fewer than 4 weeks before" in difference_in_differences(design)[1]

@@ -235,10 +235,60 @@ def test_releases_side_by_side_are_adjusted_and_no_series():
     assert check_of(result, "served side by side")["value"] == 20
 
 
+def test_what_is_said_of_cause_depends_on_who_was_served_when(better):
+    sessions, _ = simulated()
+    mixed = compare((sessions.assign(is_after=np.arange(len(sessions)) % 2), NOTHING))
+    assert "who got which is taken as chance" in mixed.verdict
+    assert "different times" not in mixed.verdict
+    assert "sessions of different times are compared" in better.verdict
+
+
+@pytest.mark.parametrize("strays", [0, 5])
+def test_releases_the_wrong_way_round_are_refused(strays):
+    sessions, _ = simulated()
+    turned = (1 - sessions["is_after"]).mask(sessions.index < strays, sessions["is_after"])
+    with pytest.raises(UserError, match=r"asr-1 took over from asr-2.* --before asr-2"):
+        compare((sessions.assign(is_after=turned), NOTHING))
+
+
+def test_a_p_value_too_small_for_a_number_is_a_verdict():
+    sessions, _ = simulated(users=40_000, sessions_of_a_user=2, weeks=1)
+    is_done = np.random.default_rng(1).random(len(sessions)) < np.where(
+        sessions["is_after"] == 1, 0.9, 0.1
+    )
+    result = compare((sessions.assign(is_completed=is_done.astype(int)), NOTHING))
+    completion = effect_of(result, "completion")
+    assert (completion["p_value"], completion["q_value"]) == (0.0, 0.0)
+    assert completion["verdict"] == "improved"
+
+
+def test_a_user_with_half_of_the_sessions_allows_no_interval():
+    sessions, evaluations = with_pairs(200)
+    heavy = (sessions["is_after"] == 1) & (np.arange(len(sessions)) % 2 == 0)
+    result = compare((sessions.assign(user_key=sessions["user_key"].mask(heavy, "0")), NOTHING))
+    completion = effect_of(result, "completion")
+    assert (completion["ci_low"], completion["verdict"]) == (None, "cannot be told")
+    assert "of equal size" in completion["declined"]
+    paired = evaluations["paired_words_before"] > 0
+    evaluations.loc[np.flatnonzero(paired)[:5], "paired_words_before"] = 5000.0
+    pair = effect_of(compare((sessions, evaluations)), "word errors", "paired")
+    assert (pair["ci_low"], pair["is_primary"]) == (None, False)
+    assert "of equal size" in pair["declined"]
+
+
+def test_weeks_that_go_well_or_badly_widen_the_interval_from_3_weeks_on():
+    frames = simulated(users=2000, weeks=3, shock=0.15)
+    assert effect_of(compare(frames), "completion")["clustered_by"] == "week"
+    assert not any("whole week" in note for note in compare(frames).notes)
+    two = simulated(users=2000, weeks=2, shock=0.15)
+    assert effect_of(compare(two), "completion")["clustered_by"] == "user"
+    assert any("what strikes a whole week is in no interval" in note for note in compare(two).notes)
+
+
 def test_no_eligible_session_cannot_be_told():
     sessions, _ = simulated()
     result = compare((sessions.assign(is_eligible=0), NOTHING))
-    assert "no sessions with asr-1" in effect_of(result, "completion")["declined"]
+    assert "no eligible sessions with asr-1" in effect_of(result, "completion")["declined"]
     assert verdicts(result)["error turns"] == "no evidence"
 
 

@@ -671,16 +671,6 @@ def test_every_plot_can_be_read_without_seeing_it(html):
         assert figure.count("<h3>") == 1 and "<details>" in figure and "<table>" in figure
 
 
-def test_a_report_is_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "new" / "report.html"
-    write_whole(path, "one é")
-    write_whole(path, "two")
-    assert path.read_text() == "two" and [p.name for p in path.parent.iterdir()] == ["report.html"]
-    with pytest.raises(UserError, match="cannot be written"):
-        write_whole(path / "below" / "report.html", "three")
-    assert path.read_text() == "two"
-
-
 def test_the_page_in_a_browser(html, tmp_path):
     chromium = shutil.which("chromium")
     if chromium is None:

@@ -133,6 +133,23 @@ def test_a_gap_is_the_clustered_regression_of_statsmodels(world, measure, part, 
     assert row["reference_users"] == both["user_key"][both["region"] == "urban"].nunique()
 
 
+def test_a_gap_is_adjusted_for_the_other_dimensions_where_no_user_is_named_too():
+    """Tamil fails more, and most of Tamil is rural: region has no gap of its own."""
+    rng = np.random.default_rng(3)
+    tamil = rng.random(4000) < 0.5
+    rural = rng.random(4000) < np.where(tamil, 0.8, 0.2)
+    sessions, _ = tidy(
+        4000,
+        language=np.where(tamil, "ta", "en"),
+        region=np.where(rural, "Rural", "Urban"),
+        is_completed=rng.random(4000) < np.where(tamil, 0.4, 0.8),
+    )
+    for given in (sessions, sessions.assign(user_key=None)):
+        row = gaps_of(given)["region", "Rural", COMPLETION]
+        assert row["gap"] < -0.15
+        assert row["adjusted_gap"] == pytest.approx(0, abs=0.05)
+
+
 def test_an_adjusted_gap_is_the_coefficient_given_the_other_dimensions(world):
     sessions = world[0]
     row = gaps_of(sessions)["is_first_time_digital_user", "true", COMPLETION]

@@ -9,6 +9,7 @@ from scipy import stats
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from voice_ai_analytics.abandonment.design import Design
+from voice_ai_analytics.abandonment.sample import effective_clusters
 from voice_ai_analytics.statistics.intervals import clustered
 from voice_ai_analytics.statistics.logistic import fit_logistic
 
@@ -132,7 +133,7 @@ def compare_boosting(
     users = int(clusters.max()) + 1
     result = {"auc": auc, "logistic_auc": logistic, "difference": auc - logistic}
     result |= dict.fromkeys(("ci_low", "ci_high", "p_value"))
-    if users >= MIN_CLUSTERS:
+    if effective_clusters(clusters) >= MIN_CLUSTERS:
         interval = clustered(auc - logistic, influence - other, clusters)
         result |= {name: float(interval[name]) for name in ("ci_low", "ci_high", "p_value")}
     result |= {"n_sessions": len(outcome), "n_clusters": users}

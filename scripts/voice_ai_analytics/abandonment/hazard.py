@@ -18,6 +18,8 @@ MOST_BANDS = 10
 # Users of equal size; with fewer a test of many bands finds too much.
 MIN_USERS_PER_BAND = 10
 FEWEST_TELLING = 10  # users with, and users without, an abandonment in a band
+# Users of equal size whose sessions were abandoned; with fewer the tests find too much.
+MIN_ABANDONING = 10
 BAND_COLUMNS = ("first_turn", "last_turn", "n_sessions", "n_users", "n_turns", "n_events")
 BAND_COLUMNS += ("hazard", "ci_low", "ci_high")
 
@@ -39,10 +41,13 @@ def fit_hazard(frame: pd.DataFrame, min_cohort_size: int = 0) -> dict:
         `bands`, one dict a band of user turns: `first_turn` and `last_turn` (null: and later),
         `n_sessions` and `n_users` that reached it, `n_turns` at risk, `n_events` (sessions
         abandoned after one of its turns), `hazard` = events over turns at risk, in [0, 1], with
-        `ci_low` and `ci_high`, null where fewer than 10 users had, or had not, an event. `even_p_value` and `even_degrees`: the Wald test that the log-odds
-        of all bands are equal. `log_odds_per_doubling` of the turn number, with interval and p
-        value: the trend. `finding`: early (the hazard falls and is highest in the first band),
-        late (the reverse), uneven, none, or null where nothing is claimed; `verdict`, a sentence.
+        `ci_low` and `ci_high`, null where fewer than 10 users had, or had not, an event.
+        `even_p_value` and `even_degrees`: the Wald test that the log-odds of all bands are equal.
+        `log_odds_per_doubling` of the turn number, with interval and p value: the trend.
+        `peak_p_value`: the largest p of the highest hazard against each other one. `finding`:
+        early (the hazard falls and is highest in the first band), late (the reverse), uneven,
+        none, or null where nothing is claimed; `verdict`, a sentence, which names a worst turn
+        only where it is told apart from all others.
         Counts; `censored` by end; `excluded` by reason.
 
     Notes
@@ -79,6 +84,8 @@ def fit_hazard(frame: pd.DataFrame, min_cohort_size: int = 0) -> dict:
         return _nothing(f"fewer than {least} users, the smallest cohort that is shown", counts)
     effective = effective_clusters(clusters)
     most = min(MOST_BANDS, max(int(effective / MIN_USERS_PER_BAND), 1))
+    if effective_clusters(clusters[abandoned]) < MIN_ABANDONING:
+        most = 1
     firsts = _firsts(turns, abandoned, clusters, least, most)
     risk, events = _by_user(turns, abandoned, clusters, firsts)
     bands = [
@@ -200,6 +207,7 @@ UNTESTED = {
     f"{TREND}_ci_low": None,
     f"{TREND}_ci_high": None,
     "trend_p_value": None,
+    "peak_p_value": None,
 }
 
 
@@ -230,7 +238,20 @@ def _tests(
         f"{TREND}_ci_low": float(trend["ci_low"]),
         f"{TREND}_ci_high": float(trend["ci_high"]),
         "trend_p_value": float(trend["p_value"]),
+        "peak_p_value": _peak_p_value(log_odds, influence),
     }
+
+
+def _peak_p_value(log_odds: np.ndarray, influence: np.ndarray) -> float:
+    """Test that the band with the highest hazard is above each other one, the nearest included."""
+    peak = int(np.argmax(log_odds))
+    pairs = (
+        clustered(log_odds[peak] - other, influence[:, peak] - moved, np.arange(len(influence)))
+        for other, moved in zip(
+            np.delete(log_odds, peak), np.delete(influence, peak, axis=1).T, strict=True
+        )
+    )
+    return float(max(pair["p_value"] for pair in pairs))
 
 
 def _nothing(reason: str, counts: dict) -> dict:
@@ -255,7 +276,7 @@ def _finding(result: dict) -> dict[str, str | None]:
     if result["n_users"]:
         sample += f" of {result['n_users']:,} users"
     if result["even_p_value"] is None:
-        verdict = f"Too few were abandoned to compare turns, {sample}: {_share(first)}."
+        verdict = f"Too few users abandoned to compare turns, {sample}: {_share(first)}."
         return {"finding": None, "verdict": verdict}
     ratio, low, high = (np.exp(result[f"{TREND}{end}"]) for end in ("", "_ci_low", "_ci_high"))
     tests = (
@@ -263,6 +284,8 @@ def _finding(result: dict) -> dict[str, str | None]:
         f" change by a factor of {ratio:.2f} ({low:.2f} to {high:.2f}) when the turn number doubles"
     )
     finding, start = "uneven", f"Sessions are abandoned most at user {band_name(peak)}"
+    if not result["peak_p_value"] < LEVEL:
+        start = "Some user turns are abandoned at more than others, none more than all others"
     if result["even_p_value"] >= LEVEL:
         finding, start = "none", "There is no evidence that some turns are abandoned at more"
     elif result["trend_p_value"] < LEVEL and peak is (first if result[TREND] < 0 else last):

@@ -22,6 +22,8 @@ from voice_ai_analytics.abandonment.verdict import LEVEL
 
 ENDS = ("completed", "abandoned", "transferred")
 MIN_CLUSTERS = 30
+# Users of equal size in each end.
+MIN_OF_AN_END = 20
 MIN_EVENTS_PER_TERM = 10
 MIN_USERS_PER_TERM = 2
 # Past these log-odds a term separates the outcomes, and its estimate has no end.
@@ -89,6 +91,13 @@ def _require_ends(sample: Sample) -> None:
             raise Declined(f"no session that could be modelled was {end}")
     if (users := len(np.unique(sample.clusters))) < MIN_CLUSTERS:
         raise Declined(f"{users} users are fewer than the {MIN_CLUSTERS} that are needed")
+    for end in ENDS:
+        worth = effective_clusters(sample.clusters[sample.sessions["outcome"] == end])
+        if worth < MIN_OF_AN_END:
+            raise Declined(
+                f"the users whose sessions were {end} are worth {worth:.0f} of equal size;"
+                f" {MIN_OF_AN_END} are needed"
+            )
 
 
 def _settle(sample: Sample, features: list[str], k: int) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from voice_ai_analytics.abandonment.design import Design
+from voice_ai_analytics.statistics.intervals import effective_number
 
 KEYS = ("session_key", "user_key", "outcome", "is_eligible", "opening_user_turns")
 AFTER_THE_FACT = ("duration_seconds", "turn_count", "user_turn_count")
@@ -53,9 +54,8 @@ def cluster_numbers(users: pd.Series) -> np.ndarray:
 
 
 def effective_clusters(clusters: np.ndarray) -> float:
-    """Kish's number of users of equal size: a few heavy users make few of many."""
-    sizes = np.bincount(clusters)
-    return sizes.sum() ** 2 / (sizes**2).sum()
+    """Give how many users of equal size these are worth: a few heavy users make few of many."""
+    return effective_number(np.bincount(clusters))
 
 
 def features_of(frame: pd.DataFrame, include_after_the_fact: bool) -> list[str]:

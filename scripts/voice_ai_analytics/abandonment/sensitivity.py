@@ -8,11 +8,13 @@ import pandas as pd
 
 from voice_ai_analytics.abandonment.model import AbandonmentModel, fit_abandonment
 from voice_ai_analytics.abandonment.sample import eligible
+from voice_ai_analytics.abandonment.verdict import strongest
 
 OPENINGS = (1, 2, 3, 5)
 MEASURES = ("opening_asr_confidence", "opening_error_proportion", "opening_intent_confidence")
 # To compare settings needs less exact ends of an interval than to name a predictor.
 BOOTSTRAP = 200
+HELPER = "has_user_turn"  # the term that tells silent sessions from others
 KNOWN_ENDS = ("transferred", "failed", "timed_out")
 BROKEN = ("failed", "timed_out")
 
@@ -49,6 +51,7 @@ def compare_settings(
         model = None
         if variant is not None:
             model = fit_abandonment(variant, k=k, bootstrap=BOOTSTRAP, **options).result
+            model = _without_helper(model)
         rows.append(_row(setting, k, model))
     return {"settings": rows, "verdict": _verdict(rows)}
 
@@ -96,7 +99,21 @@ def _with_silent(frame: pd.DataFrame, silent: pd.Series) -> pd.DataFrame:
         if name in frame
     }
     without = frame.drop(columns="opening_user_turns")
-    return without.assign(**filled, has_user_turn=~silent)
+    return without.assign(**filled, **{HELPER: ~silent})
+
+
+def _without_helper(result: dict) -> dict | None:
+    """Leave the term that marks silent sessions out of what is named.
+
+    None where it separates them: they have left, and the model is the main one again.
+    """
+    if any(item["term"].startswith(HELPER) for item in result["separation"]):
+        return None
+    kept = [row for row in result["coefficients"] if not row["term"].startswith(HELPER)]
+    if len(kept) == len(result["coefficients"]):
+        return result
+    result = result | {"coefficients": kept}
+    return result | {"strongest_predictor": strongest(result)}
 
 
 def _row(setting: str, k: int, result: dict | None) -> dict:

@@ -9,10 +9,10 @@ import pandas as pd
 from statsmodels.stats.proportion import test_proportions_2indep
 
 from voice_ai_analytics.releases.frame import MIX, Metric, users
-from voice_ai_analytics.statistics.intervals import clustered, newcombe
+from voice_ai_analytics.statistics.intervals import clustered, effective_number, newcombe
 
 FEWEST_CLUSTERS = 30
-FEWEST_WEEKS = 8  # of each release
+FEWEST_WEEKS = 3  # of each release, for an error over weeks
 FEWEST_TELLING = 10  # users with, and users without, what is counted
 FEWEST_IN_STRATUM = 10  # users of each release
 ENOUGH_SHARED = 0.9  # of the sessions of each release
@@ -146,7 +146,7 @@ def cautious(estimate: float, influence: np.ndarray, rows: pd.DataFrame, blocks=
     -------
     dict
         Of `clustered`, and `clustered_by`: `user` or `week`. Weeks count only where each release
-        has at least 8 of them.
+        has at least 3 of them.
     """
     found = clustered(estimate, influence, rows["cluster"]) | {"clustered_by": "user"}
     if blocks is None:
@@ -154,7 +154,7 @@ def cautious(estimate: float, influence: np.ndarray, rows: pd.DataFrame, blocks=
             return found
         blocks = rows["week"]
     by_week = clustered(estimate, influence, pd.factorize(blocks)[0])
-    if by_week["std_error"] > found["std_error"]:
+    if by_week["ci_high"] - by_week["ci_low"] > found["ci_high"] - found["ci_low"]:
         return by_week | {"clustered_by": "week"}
     return found
 
@@ -184,11 +184,11 @@ def too_few(counted: dict, before: str, after: str) -> str:
     return ""
 
 
-def too_rare(rows: pd.DataFrame, sides: list[str]) -> str:
-    """Say that hardly a user of a side had, or had not, what is counted; or nothing.
+def says_little(rows: pd.DataFrame, sides: list[str]) -> str:
+    """Say why the users of a side tell too little for an interval, or nothing.
 
-    A side in which it never happened does not vary: it would add nothing to the standard error, and
-    the interval would be too short.
+    A few heavy users make few of many. And a side in which it never happened, or always, does not
+    vary: it would add nothing to the standard error, and the interval would be too short.
 
     Parameters
     ----------
@@ -201,6 +201,9 @@ def too_rare(rows: pd.DataFrame, sides: list[str]) -> str:
     -------
     str
     """
+    sizes = rows.groupby([*sides, "cluster"])["denominator"].sum()
+    if declined := too_uneven(sizes.groupby(sides).agg(effective_number).min()):
+        return declined
     had = rows["numerator"] > 0, rows["numerator"] < rows["denominator"]
     groups = [rows[name] for name in sides]
     telling = [rows["cluster"].where(side).groupby(groups).nunique().min() for side in had]
@@ -210,6 +213,16 @@ def too_rare(rows: pd.DataFrame, sides: list[str]) -> str:
             " it not"
         )
     return ""
+
+
+def too_uneven(worth: float) -> str:
+    """Say that users of uneven size are worth too few for an interval, or nothing."""
+    if worth >= FEWEST_CLUSTERS:
+        return ""
+    return (
+        f"a few users have most of it: all are worth {worth:.0f} of equal size, and an interval"
+        f" takes {FEWEST_CLUSTERS}"
+    )
 
 
 def raw(rows: pd.DataFrame, metric: Metric) -> dict:
@@ -287,7 +300,8 @@ def paired(evaluations: pd.DataFrame) -> dict | None:
     Returns
     -------
     dict or None
-        As from `raw`, with counts; None where no turn was transcribed by both.
+        As from `raw`, with counts and how many users of equal size these are `worth`; None where no
+        turn was transcribed by both.
     """
     if evaluations.empty:
         return None
@@ -305,6 +319,7 @@ def paired(evaluations: pd.DataFrame) -> dict | None:
         result |= {f"sessions_{name}": len(both), f"users_{name}": both["user_key"].nunique()}
     clusters = users(both)
     result |= {f"clusters_{name}": len(np.unique(clusters)) for name in rates}
+    result["worth"] = effective_number(np.bincount(clusters, both["paired_words_before"]))
     difference = rates["after"] - rates["before"]
     return (
         result

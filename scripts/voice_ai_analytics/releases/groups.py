@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from voice_ai_analytics.releases.checks import ALPHA
-from voice_ai_analytics.releases.effects import FEWEST_CLUSTERS, cautious, counts, too_rare
+from voice_ai_analytics.releases.effects import FEWEST_CLUSTERS, cautious, counts, says_little
 from voice_ai_analytics.releases.series import phases
 
 BY = (("language",), ("channel",), ("language", "channel"))
@@ -115,10 +115,10 @@ def difference_in_differences(design: Design) -> tuple[dict, str]:
             f"groups that switched or kept have {cells.min()} users in a period; an interval takes"
             f" {FEWEST_CLUSTERS}"
         )
-    if declined := too_rare(rows, ["is_treated", "is_post"]):
+    if declined := says_little(rows, ["is_treated", "is_post"]):
         return {}, declined
     before = rows[~rows["is_post"]]
-    if before["week"].nunique() < FEWEST_PRE_WEEKS:
+    if before.groupby("is_treated")["week"].nunique().min() < FEWEST_PRE_WEEKS:
         return {}, f"fewer than {FEWEST_PRE_WEEKS} weeks before, so trends cannot be compared"
     week = (rows["week"] - rows["week"].min()).dt.days / 7
     own_week = rows["is_treated"] * week

@@ -15,6 +15,7 @@ from voice_ai_analytics.releases.checks import mix_distance, mix_shift, trend, u
 from voice_ai_analytics.releases.effects import (
     ADJUSTED,
     FEWEST_CLUSTERS,
+    FEWEST_WEEKS,
     LEAST_SHARED,
     PAIRED,
     RAW,
@@ -25,8 +26,9 @@ from voice_ai_analytics.releases.effects import (
     counts,
     paired,
     raw,
+    says_little,
     too_few,
-    too_rare,
+    too_uneven,
 )
 from voice_ai_analytics.releases.frame import (
     METRICS,
@@ -47,6 +49,7 @@ from voice_ai_analytics.warehouse import Warehouse
 
 LEVEL = 0.05
 TREND = "trend"
+UNCLAIMED = ("std_error", "ci_low", "ci_high", "p_value")
 EFFECTS, CHECKS = "voice_ai_asr_release_effects", "voice_ai_asr_release_checks"
 RESULTS = (EFFECTS, CHECKS)
 ASSUMES = {
@@ -207,7 +210,8 @@ def compare_releases(
     effects = _judged(effects + found, checks)
     size = sessions.groupby("is_after").size()
     totals = {name: int(size.get(arm, 0)) for arm, name in enumerate((before, after))}
-    notes = [note for note in (_mix_note(sessions), warning([before, after])) if note]
+    notes = [_mix_note(sessions), _weeks_note(sessions), warning([before, after])]
+    notes = [note for note in notes if note]
     return ReleaseComparison(
         before, after, totals, list(map(_plain, effects)), list(map(_plain, checks)), notes
     )
@@ -260,7 +264,7 @@ def _compare(
     few, strata = too_few(counted, before, after), choose_strata(rows)
     plain = raw(rows, metric)
     if few:
-        plain |= dict.fromkeys(("std_error", "ci_low", "ci_high", "p_value"))
+        plain |= dict.fromkeys(UNCLAIMED)
         effects = [_row(metric, "raw", counted | plain, few)]
         return [*effects, _row(metric, "adjusted", {"is_primary": True}, few)], []
     effects, checks = [_row(metric, "raw", counted | plain)], []
@@ -290,7 +294,7 @@ def _at_equal_mix(
         declined = f"only {shared:.0%} of a release's sessions are in {by} of both releases"
         return _row(metric, name, None, declined), checks
     effect, influence = adjusted(rows, strata)
-    declined = too_few(effect, before, after) or too_rare(rows[strata.inside], ["is_after"])
+    declined = too_few(effect, before, after) or says_little(rows[strata.inside], ["is_after"])
     if declined:
         return _row(metric, name, None, declined), checks
     shift = mix_shift(rows, strata, influence, effect["difference"])
@@ -350,7 +354,10 @@ def _word_errors(
             f"{both['clusters_before']} users have turns that both transcribed; an interval takes"
             f" {FEWEST_CLUSTERS}"
         )
-        both |= dict.fromkeys(("std_error", "ci_low", "ci_high", "p_value"))
+        both |= dict.fromkeys(UNCLAIMED)
+        return [*effects, _row(metric, "paired", both, told)], checks
+    if told := too_uneven(both["worth"]):
+        both |= dict.fromkeys(UNCLAIMED)
         return [*effects, _row(metric, "paired", both, told)], checks
     effects = [effect | {"is_primary": False} for effect in effects]
     return [*effects, _row(metric, "paired", both | {"is_primary": True})], checks
@@ -405,9 +412,20 @@ def _mix_note(sessions: pd.DataFrame) -> str:
     return f"All sessions have the same {', '.join(alone)}, so nothing is adjusted for by it."
 
 
+def _weeks_note(sessions: pd.DataFrame) -> str:
+    weeks = mondays(sessions["started_on"]).groupby(sessions["is_after"]).nunique()
+    if weeks.min() >= FEWEST_WEEKS:
+        return ""
+    return (
+        f"A release has sessions of fewer than {FEWEST_WEEKS} weeks: what strikes a whole week is"
+        " in no interval."
+    )
+
+
 def _judged(effects: list[dict], checks: list[dict]) -> list[dict]:
     """Add q values and verdicts."""
-    told = [e for e in effects if not e["declined"] and np.isfinite(e["p_value"] or np.nan)]
+    # A p value may be 0: it is only too small for a number.
+    told = [e for e in effects if not e["declined"] and pd.notna(e["p_value"])]
     primary = [effect for effect in told if effect["is_primary"]]
     for name, family in (("q_value", told), ("primary_q_value", primary)):
         q_values = multipletests([e["p_value"] for e in family], method="fdr_bh")[1:2]

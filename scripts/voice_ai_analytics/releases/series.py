@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from voice_ai_analytics.releases.effects import FEWEST_WEEKS, counts
+from voice_ai_analytics.releases.effects import counts
 from voice_ai_analytics.statistics.intervals import LEVEL
 
 MIXED = 0.05  # a week is of one release if at most this share is of the other
@@ -16,6 +16,7 @@ MOST_STRAYS = 0.05
 MOST_MIXED_WEEKS = 4
 MOST_GAP = 4
 FEWEST_SESSIONS = 10  # of a week
+FEWEST_WEEKS = 8  # of each release
 SERIES = "weekly rates went on in a straight line but for the release; the mix is in it"
 
 

@@ -17,7 +17,7 @@ from voice_ai_analytics.report.data import (
     Rate,
     suppress,
 )
-from voice_ai_analytics.statistics.intervals import clustered
+from voice_ai_analytics.statistics.intervals import clustered, effective_number
 
 DIMENSIONS = ("region", "has_disability", "is_first_time_digital_user", "channel", "language")
 # The numerator and the denominator of each rate, as columns of a session.
@@ -143,8 +143,8 @@ def compare(
             reasons.append("nothing to compare on one side")
             continue
         row[f"{side}rate"] = hits.sum() / n
-        # Kish's number: a few heavy users make few of many.
-        if n**2 / (weight**2).sum() < MIN_USERS:
+        # A few heavy users make few of many.
+        if effective_number(weight) < MIN_USERS:
             reasons.append(f"one side's users are worth fewer than {MIN_USERS} of equal size")
         elif min((hits > 0).sum(), (hits < weight).sum()) < MIN_EITHER:
             reasons.append(f"too rare or too common: fewer than {MIN_EITHER} users tell on a side")
@@ -258,9 +258,11 @@ def _gap(
 def _controls(sessions: pd.DataFrame) -> pd.DataFrame:
     """Make a column of ones and one of each dimension's levels but one, rare levels together."""
     columns = {("", ""): np.ones(len(sessions))}
+    # A session that names no user counts as one of its own.
+    clusters = pd.Series(user_clusters(sessions["user_key"]), index=sessions.index)
     for dimension in DIMENSIONS:
         levels = sessions[dimension].astype(object).where(sessions[dimension].notna(), NOT_KNOWN)
-        users = sessions.groupby(levels)["user_key"].nunique()
+        users = clusters.groupby(levels).nunique()
         levels = levels.where(levels.map(users) >= MIN_USERS, "rare")
         for level in sorted(levels.unique())[1:]:
             columns[dimension, level] = (levels == level).to_numpy(dtype=float)

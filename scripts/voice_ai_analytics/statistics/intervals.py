@@ -61,6 +61,23 @@ def newcombe(
     return float(low), float(high)
 
 
+def effective_number(sizes) -> float:
+    """Give how many clusters of equal size tell as much as these do.
+
+    Parameters
+    ----------
+    sizes : array_like of float, shape (clusters,)
+        Such as the sessions of each user.
+
+    Returns
+    -------
+    float
+        Kish (1965), *Survey sampling*; 0 where there are none.
+    """
+    sizes = np.asarray(sizes, dtype=float)
+    return float(sizes.sum() ** 2 / max((sizes**2).sum(), 1e-300))
+
+
 def clustered(estimate: float, influence, clusters) -> dict[str, float]:
     """Interval and p value of an estimate from what each row contributes to its error.
 
