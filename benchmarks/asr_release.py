@@ -246,6 +246,7 @@ PARTS = {
                 (
                     {"shift": 0.5},
                     {"shock": 0.04},
+                    {"shock": 0.04, "weeks": 4},
                     {"trend": 0.006},
                     {"kept": ("hi", "ta")},
                     {"effect": 0.1},
@@ -260,6 +261,7 @@ PARTS = {
         coverage(repeats, 23, effect=0.05, users=120, sessions_of_a_user=4, weeks=4),
         coverage(repeats, 24, shift=0.5),
         coverage(repeats, 25, effect=0.05, shock=0.04),
+        coverage(repeats, 26, effect=0.05, shock=0.04, weeks=4),
     ],
     "series": series,
     "difference_in_differences": lambda repeats: [

@@ -43,9 +43,10 @@ def whole_file(path: Path | None, unlike: Path | None = None) -> Iterator[String
         raise UserError(f"{path}: is read, and would be replaced; name another file")
     if place.is_dir():
         raise UserError(f"{path}: cannot be written (it is a directory): name a file")
-    if place.exists() and not place.is_file():
+    # By its own name: what /dev/stdout leads to may have none.
+    if path.exists() and (not path.is_file() or path.is_relative_to("/dev")):
         yield content
-        with _refusal(path), place.open("w", encoding="utf-8") as stream:
+        with _refusal(path), path.open("a", encoding="utf-8") as stream:
             stream.write(content.getvalue())
         return
     unfinished = place.with_name(place.name + ".unfinished")
