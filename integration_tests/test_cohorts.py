@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import random
+from datetime import UTC, datetime
 
 import pytest
 from consumer import Consumer
@@ -77,6 +78,43 @@ def test_a_segment_is_found_and_written(project, result) -> None:
     assert "errors in the first 3 user turns: 1 or more" in rows[0][0]
     assert rows[0][1] < rows[0][2] < 0
     assert [row[0] for row in rows] == [one["rule"] for one in result["found_segments"]["segments"]]
+
+
+def test_a_result_that_cannot_be_a_table_is_no_file_either(project, result) -> None:
+    written = (project.directory / "segments.json").read_text(encoding="utf-8")
+    project.rows("alter table main_voice_ai.voice_ai_segmentation rename to kept")
+    project.rows("create view main_voice_ai.voice_ai_segmentation as select 1 as in_the_way")
+    gaps = project.rows("select * from main_voice_ai.voice_ai_cohort_gaps order by all")
+    told = project.command("voice-ai", "segment", "--json", "segments.json", check=False)
+    assert told.returncode == 2 and "Traceback" not in told.stderr
+    assert (project.directory / "segments.json").read_text(encoding="utf-8") == written
+    assert project.rows("select * from main_voice_ai.voice_ai_cohort_gaps order by all") == gaps
+    project.rows("drop view main_voice_ai.voice_ai_segmentation")
+    project.rows("alter table main_voice_ai.kept rename to voice_ai_segmentation")
+
+
+def test_a_result_says_of_which_day_it_is(project, result) -> None:
+    assert result["as_of"] is None
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    told = project.command("voice-ai", "segment", "--as-of", today, "--json", "then.json").stdout
+    assert f"Sessions as known on {today}, end of day UTC; no table was written." in told
+    then = json.loads((project.directory / "then.json").read_text(encoding="utf-8"))
+    assert then["as_of"] == f"{today}T23:59:59.999999Z"
+    assert then | {"as_of": None} == result
+    unset = project.command("voice-ai", "segment", "--as-of", "", check=False)
+    assert (unset.returncode, "is no day" in unset.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("command", ["segment", "fit-abandonment", "report", "export-metrics"])
+def test_a_database_that_is_not_there_is_not_made(project, result, command) -> None:
+    database = project.directory / "consumer.duckdb"
+    database.rename(project.directory / "kept")
+    try:
+        told = project.command("voice-ai", command, check=False)
+        assert told.returncode == 2 and not database.exists()
+        assert "no such database; run dbt build" in told.stderr
+    finally:
+        (project.directory / "kept").rename(database)
 
 
 def test_without_turns_gaps_stand(project, result) -> None:

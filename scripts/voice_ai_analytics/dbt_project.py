@@ -98,6 +98,19 @@ class DbtProject:
         path = self.credentials.path
         return path if path.startswith(("/", ":")) else str(self.directory / path)
 
+    def require_database(self) -> None:
+        """Refuse a DuckDB target without its file, which opening it would make, empty.
+
+        Raises
+        ------
+        UserError
+            If there is none.
+        """
+        if self.credentials.type != "duckdb" or self.duckdb_path.startswith(":"):
+            return
+        if not Path(self.duckdb_path).exists():
+            raise UserError(f"{self.duckdb_path}: no such database; run dbt build on this target")
+
     @property
     def postgres_parameters(self) -> dict:
         """What psycopg2 connects to a PostgreSQL target with."""

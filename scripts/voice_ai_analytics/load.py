@@ -125,13 +125,13 @@ def load(
     digests["asr_releases"] = hashlib.sha256(json.dumps(releases).encode()).hexdigest()
 
     if warehouse.engine == "duckdb":
-        with warehouse.connect() as connection:
+        with warehouse.connect(makes_database=True) as connection:
             if earlier := _earlier_load(connection.execute, digests):
                 return earlier
             return _read_files(connection, raw, headers, releases, digests, progress)
     with (
         tempfile.TemporaryDirectory() as scratch,
-        warehouse.connect() as target,
+        warehouse.connect(makes_database=True) as target,
         target.cursor() as cursor,
         closing(duckdb.connect(str(Path(scratch) / "raw.duckdb"))) as reader,
     ):

@@ -133,8 +133,13 @@ class Warehouse:
         return self.project.credentials.type
 
     @contextmanager
-    def connect(self) -> Iterator:
+    def connect(self, makes_database: bool = False) -> Iterator:
         """Open a connection, as a transaction that is committed at the end or rolled back.
+
+        Parameters
+        ----------
+        makes_database : bool
+            Whether a DuckDB file is made where there is none.
 
         Raises
         ------
@@ -142,6 +147,8 @@ class Warehouse:
             Where the database cannot be opened, or is neither DuckDB nor PostgreSQL.
         """
         credentials = self.project.credentials
+        if not makes_database:
+            self.project.require_database()
         try:
             if credentials.type == "duckdb":
                 connection = duckdb.connect(self.project.duckdb_path)

@@ -25,13 +25,14 @@ class MetricClient:
     Raises
     ------
     UserError
-        Where there is no semantic manifest, or it has no metrics of ours.
+        Where there is no semantic manifest, it has no metrics of ours, or there is no database.
     """
 
     def __init__(self, project: DbtProject) -> None:
         from dbt_metricflow.cli.cli_configuration import CLIConfiguration
 
         _ = project.semantic_manifest  # or it says what to do
+        project.require_database()
         self._configuration = CLIConfiguration()
         # dbt takes a profile's relative path from the current directory, as if run in the project.
         self._directory = project.directory
