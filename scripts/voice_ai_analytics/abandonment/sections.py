@@ -30,6 +30,9 @@ def render_sections(result: dict, console: Console) -> None:
     console.print(escape(result["multinomial"]["verdict"]), "\n")
     console.print(escape(result["boosting"]["verdict"]))
     console.print(_settings(result["sensitivity"]["settings"]))
+    for row in result["sensitivity"]["settings"]:
+        if row["declined"]:
+            console.print(escape(f"“{row['setting']}” was not estimated: {row['declined']}."), "\n")
     console.print(escape(result["sensitivity"]["verdict"]), "\n")
 
 

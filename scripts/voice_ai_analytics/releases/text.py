@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from voice_ai_analytics.releases.effects import ADJUSTED, SIDE_BY_SIDE
+from voice_ai_analytics.report.text import points, probability, span
 
 if TYPE_CHECKING:
     from voice_ai_analytics.releases.results import ReleaseComparison
@@ -55,25 +56,18 @@ def verdict_sentence(before: str, after: str, primary: list[dict]) -> str:
 
 def difference(effect: dict) -> str:
     """Write a difference in percentage points, with its interval, q and n."""
-    low, high = (f"{100 * effect[end]:+.1f}" for end in ("ci_low", "ci_high"))
     n = " and ".join(f"{effect[f'n_{arm}']:,.0f}" for arm in ("before", "after"))
     return (
-        f"{100 * effect['difference']:+.1f} points, 95 % interval {low} to {high}, q"
+        f"{points(effect['difference'])} points, 95 % interval"
+        f" {span(effect['ci_low'], effect['ci_high'], points)}, q"
         f" {probability(q_of(effect))}, n {n} {effect['unit']}"
-    ).replace("-", "−")
+    )
 
 
 def q_of(effect: dict) -> float | None:
     """Give the q value that verdicts are made by: the larger, of all or of primary estimates."""
     known = [effect[name] for name in ("q_value", "primary_q_value") if effect[name] is not None]
     return max(known, default=None)
-
-
-def probability(value: float | None) -> str:
-    """Write a p or q value."""
-    if value is None:
-        return "–"
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def render(result: ReleaseComparison, console: Console) -> None:
@@ -149,16 +143,16 @@ def _effects(result: ReleaseComparison) -> Table:
 def _cells(effect: dict) -> list[str]:
     rates = [effect["rate_before"], effect["rate_after"]]
     cells = ["–" if rate is None else f"{rate:.1%}" for rate in rates]
-    text = f"{100 * effect['difference']:+.1f}"
+    text = points(effect["difference"])
     if effect["ci_low"] is not None:
-        text += f" ({100 * effect['ci_low']:+.1f} to {100 * effect['ci_high']:+.1f})"
-    cells += [text.replace("-", "−"), probability(q_of(effect))]
+        text += f" ({span(effect['ci_low'], effect['ci_high'], points)})"
+    cells += [text, probability(q_of(effect))]
     return [*cells, "/".join(f"{effect[f'n_{arm}']:,.0f}" for arm in ("before", "after"))]
 
 
 def _check(check: dict) -> str:
     of = f" ({check['metric']})" if check["metric"] else ""
-    value = f"{check['value']:,.3g}" if check["value"] < 1 else f"{check['value']:,.0f}"
+    value = f"{check['value']:.3f}" if abs(check["value"]) < 1 else f"{check['value']:,.0f}"
     p_value = "" if check["p_value"] is None else f", p {probability(check['p_value'])}"
     failed = "Failed: " if check["result"] == "failed" else ""
     return f"{failed}{check['check']}{of}: {value}{p_value} ({check['told']})."

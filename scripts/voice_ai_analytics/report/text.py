@@ -42,7 +42,7 @@ def percent(share: float, unknown: str = "–") -> str:
 
 def points(difference: float, unknown: str = "–") -> str:
     """Write a difference of two shares in percentage points, with its sign."""
-    return _form("{:+.1f}", 100 * difference, unknown)
+    return _form("{:+z.1f}", 100 * difference, unknown)
 
 
 def count(n: float | None, unknown: str = "–") -> str:
