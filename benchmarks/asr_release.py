@@ -241,7 +241,7 @@ PARTS = {
         false_alarms(repeats // 5, 1),
         false_alarms(repeats // 5, 11, **HEAVY),
         *(
-            false_alarms(repeats // 10, 12 + place, **options)
+            false_alarms(repeats // 5, 12 + place, **options)
             for place, options in enumerate(
                 (
                     {"shift": 0.5},
