@@ -89,7 +89,11 @@ def test_a_refused_query_is_a_users_error(tmp_path) -> None:
         "p: {target: d, outputs: {d: {type: duckdb, path: p.duckdb}}}"
     )
     warehouse = Warehouse(DbtProject(tmp_path))
-    with pytest.raises(UserError, match="run on this target"):
+    with pytest.raises(UserError, match="no such database; run dbt build"):
+        warehouse.query("select * from not_built")
+    with warehouse.connect(makes_database=True):
+        pass
+    with pytest.raises(UserError, match="was dbt build run on this target"):
         warehouse.query("select * from not_built")
 
 
