@@ -19,9 +19,9 @@ from voice_ai_analytics.asr import evaluation
 from voice_ai_analytics.asr.calibration import BINS, BinSums, calibrate, warning
 from voice_ai_analytics.asr.evaluation import COUNTS, count_errors, evaluate, rate_interval
 from voice_ai_analytics.asr.references import BATCH, COLUMNS, SCHEMA, read_file
-from voice_ai_analytics.asr.report import NOT_YET, asr_plots, asr_sentences
 from voice_ai_analytics.asr.results import compare, numbers_as_floats, spooled, summarise
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.report.sections.asr import NOT_YET, plots, sentences
 
 CONTRACT = ("turn_id", "platform", "reference_text", "hypothesis_text", "asr_model", "language")
 
@@ -379,16 +379,16 @@ def tables(tmp_path_factory) -> dict:
 
 
 def test_report_says_rates_calibration_and_the_warning(tables) -> None:
-    rate, gap, told = asr_sentences(tables)
+    rate, gap, told = sentences(tables)
     overall = tables["voice_ai_asr_error_rates"].iloc[0]
     assert f"{overall['errors']:,.0f} errors were made in 1,201 words" in rate
-    assert "points above the share of words that are right (95% interval" in gap
+    assert "points above the share of correct words (95% interval" in gap
     assert "n 6" in gap
     assert told == warning(["m0", "m1"])
 
 
 def test_report_draws_each_group_with_its_n(tables) -> None:
-    rates, calibration = asr_plots(tables)
+    rates, calibration = plots(tables)
     assert [row[0] for row in rates.rows] == ["en · m0", "en · m1", "es<b> · m0"]
     assert rates.rows[2][4] == "1"
     assert "es&lt;b&gt;" in rates.svg and "<b>" not in rates.svg
@@ -407,7 +407,7 @@ def test_report_shows_no_number_of_a_suppressed_group(tables) -> None:
     pair = rates["asr_model"] == "m1"
     rates.loc[pair, "suppressed"] = "suppressed: fewer than 5 users"
     rates.loc[pair, ["word_error_rate", "ci_low", "ci_high", "errors", "reference_words"]] = None
-    (row,) = [row for row in asr_plots(hidden)[0].rows if row[0] == "en · m1"]
+    (row,) = [row for row in plots(hidden)[0].rows if row[0] == "en · m1"]
     assert row[1:5] == ("suppressed: fewer than 5 users", "–", "–", "–")
 
 
@@ -417,15 +417,15 @@ def test_report_of_few_turns_says_that_calibration_declines(tables) -> None:
     for name, table in tables.items():
         untyped = table[table["language"] == "es<b>"].astype(object)
         few[name] = numbers_as_floats(untyped.where(untyped.notna(), None))
-    calibration = asr_plots(few)[1]
+    calibration = plots(few)[1]
     assert calibration.svg is None
     ((_, confidence, *_, told),) = calibration.rows
     assert (confidence, told.split(";")[-1]) == ("–", " it takes 200 of 30")
 
 
 def test_report_without_an_evaluation_says_so() -> None:
-    assert asr_plots(None) == []
-    assert asr_sentences(None) == [NOT_YET]
+    assert plots(None) == []
+    assert sentences(None) == [NOT_YET]
 
 
 # --- files ---

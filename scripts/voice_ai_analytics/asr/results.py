@@ -22,7 +22,7 @@ from voice_ai_analytics.asr.evaluation import (
     evaluate,
     rate_interval,
 )
-from voice_ai_analytics.report.data import SESSIONS, USERS, suppress
+from voice_ai_analytics.suppression import SESSIONS, USERS, suppress
 
 MEMORY = "500MB"  # DuckDB keeps the rest on disk
 DIMENSIONS = ("language", "asr_model", "channel", "region")
@@ -103,7 +103,9 @@ class AsrEvaluation:
         }
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Give the result as tables, by name."""
+        """Return the result as warehouse tables, by name; none where nothing was compared."""
+        if self.exit_code:
+            return {}
         when = {"evaluated_at": datetime.now(UTC).isoformat(timespec="seconds")}
         rates = [{"grouped_by": "overall"} | self.overall | when]
         rates += [{"grouped_by": ", ".join(group["by"])} | group | when for group in self.groups]

@@ -8,6 +8,7 @@ from string import Template
 
 import pyarrow as pa
 
+from voice_ai_analytics.analysis import Source
 from voice_ai_analytics.asr.references import BATCH, COLUMNS, tidy
 from voice_ai_analytics.asr.results import (
     WORD_ERRORS,
@@ -75,21 +76,18 @@ def read_warehouse(project: DbtProject, warehouse: Warehouse) -> Iterator[pa.Rec
 
 
 def write_back(
-    project: DbtProject,
-    warehouse: Warehouse,
+    source: Source,
     spool: Spool,
     normalizer: str,
     excluded: dict[str, int],
     seed: int,
 ) -> AsrEvaluation:
-    """Write word errors and results into the warehouse, all of it or nothing.
+    """Write word errors into the warehouse, in the transaction that will also write the result.
 
     Parameters
     ----------
-    project : DbtProject
-        Built.
-    warehouse : Warehouse
-        Of that project.
+    source : Source
+        Of a built project.
     spool : Spool
         After `compare`.
     normalizer, excluded, seed
@@ -104,21 +102,20 @@ def write_back(
     UserError
         Where the table of word errors is somebody else's.
     """
+    project, warehouse = source.project, source.warehouse
     schema, relation = project.source("asr_word_errors")
     form = "parquet" if warehouse.engine == "duckdb" else "csv"
     file = spool.export(spool.directory / f"word_errors.{form}")
-    with warehouse.transaction() as transaction:
-        if warehouse.engine == "duckdb":
-            transaction.run(MEMORY)
-        _own_table(transaction, schema, relation)
-        transaction.run(f"delete from {relation}")
-        transaction.load(relation, file)
-        # Until somebody counts them, PostgreSQL plans for a handful of rows.
-        transaction.run(f"analyze {relation}")
-        spool.append("turns", transaction.stream(_turns_query(project, relation), BATCH))
-        result = summarise(spool, normalizer, excluded, project.min_cohort_size, seed)
-        warehouse.write_tables(result.tables(), transaction)
-    return result
+    transaction = source.begin()
+    if warehouse.engine == "duckdb":
+        transaction.run(MEMORY)
+    _own_table(transaction, schema, relation)
+    transaction.run(f"delete from {relation}")
+    transaction.load(relation, file)
+    # Until somebody counts them, PostgreSQL plans for a handful of rows.
+    transaction.run(f"analyze {relation}")
+    spool.append("turns", transaction.stream(_turns_query(project, relation), BATCH))
+    return summarise(spool, normalizer, excluded, project.min_cohort_size, seed)
 
 
 def _own_table(transaction: Transaction, schema: str, relation: str) -> None:

@@ -1,4 +1,4 @@
-"""The report's section on speech recognition, from the tables that evaluate-asr left."""
+"""The section on speech recognition, from the tables of `voice-ai evaluate-asr`."""
 
 from __future__ import annotations
 
@@ -21,43 +21,44 @@ from voice_ai_analytics.report.figures import (
     row_plot,
     svg,
 )
-from voice_ai_analytics.report.text import clean, count, percent, points, shorten, span, tick
+from voice_ai_analytics.wording import clean, count, percent, points, shorten, span, tick
 
+TABLES = RESULTS
 NOT_YET = "No transcript has been compared with a reference yet: run voice-ai evaluate-asr."
 PAIR = ["language", "asr_model"]
 
 
-def asr_plots(asr: dict[str, pd.DataFrame] | None) -> list[Plot]:
-    """Draw error rates by language and ASR model, and how far confidence can be believed."""
+def plots(asr: dict[str, pd.DataFrame] | None) -> list[Plot]:
+    """Return error rates by language and ASR model, and how far confidence can be trusted."""
     if not asr:
         return []
-    rates, calibration, curves = (numbers_as_floats(asr[name]) for name in RESULTS)
+    rates, calibration, curves = (numbers_as_floats(asr[name]) for name in TABLES)
     return [_rates(rates), _curves(calibration, curves)]
 
 
-def asr_sentences(asr: dict[str, pd.DataFrame] | None) -> list[str]:
-    """Say the overall error rate, where confidence is furthest off, and what not to compare."""
+def sentences(asr: dict[str, pd.DataFrame] | None) -> list[str]:
+    """Return the overall error rate, where confidence is furthest off, and what not to compare."""
     if not asr:
         return [NOT_YET]
-    rates, calibration, _ = (numbers_as_floats(asr[name]) for name in RESULTS)
+    rates, calibration, _ = (numbers_as_floats(asr[name]) for name in TABLES)
     overall = rates[rates["grouped_by"] == "overall"].iloc[0]
-    sentences = [rate_sentence(overall.where(overall.notna(), None).to_dict())]
+    told = [rate_sentence(overall.where(overall.notna(), None).to_dict())]
     known = calibration[calibration["gap"].notna()]
     if len(known):
         one = known.loc[known["gap"].abs().idxmax()]
         ends, side = [one["gap_ci_low"], one["gap_ci_high"]], "above"
         if one["gap"] < 0:
             ends, side = [-end for end in reversed(ends)], "below"
-        told = "Confidence is furthest off"
+        start = "Confidence is furthest off"
         if ends[0] <= 0:
-            told = "There is no evidence that confidence is off; it is furthest"
-        sentences.append(
-            f"{told} in {clean(one['language'])} with {clean(one['asr_model'])}:"
-            f" {100 * abs(one['gap']):.1f} points {side} the share of words that are right (95%"
+            start = "There is no evidence that confidence is off; it is furthest"
+        told.append(
+            f"{start} in {clean(one['language'])} with {clean(one['asr_model'])}:"
+            f" {100 * abs(one['gap']):.1f} points {side} the share of correct words (95%"
             f" interval {span(*ends, lambda end: f'{100 * end:.1f}')}; n {count(one['words'])}"
             " words)."
         )
-    return [*sentences, *filter(None, [warning(map(clean, known["asr_model"].unique()))])]
+    return [*told, *filter(None, [warning(map(clean, known["asr_model"].unique()))])]
 
 
 def _label(row: pd.Series) -> str:
@@ -94,13 +95,13 @@ def _rates(rates: pd.DataFrame) -> Plot:
         " sessions."
     )
     if len(marks) > MAX_ROWS:
-        note += f" Drawn: {MAX_ROWS} of {len(marks)}; all are in the table."
+        note += f" Shown: {MAX_ROWS} of {len(marks)}; the table has all."
     figure = row_plot(drawn, axis_ticks(0, max(ends), tick), "errors over reference words")
     return Plot(name, question, svg(figure, name, question, describe(drawn)), note, columns, rows)
 
 
 def _curves(calibration: pd.DataFrame, curves: pd.DataFrame) -> Plot:
-    name, question = "asr_calibration", "Is a word as likely right as its confidence says?"
+    name, question = "asr_calibration", "Is a word as likely to be right as its confidence says?"
     columns = ("Language · ASR model", "Confidence", "Right", "Gap", "95% interval", "ECE")
     columns += ("95% interval", "p", "Words", "Note")
     rows = []
@@ -119,8 +120,8 @@ def _curves(calibration: pd.DataFrame, curves: pd.DataFrame) -> Plot:
     figure, told = _draw(most, curves)
     note = (
         "On the line, words are right as often as confidence says; below it, less often. Bars: 95%"
-        f" intervals; bins of few words are left out. Drawn: the {len(most)} of"
-        f" {len(calibration)} with most words."
+        f" intervals; bins with few words are left out. Shown: the {len(most)} of"
+        f" {len(calibration)} with the most words."
     )
     return Plot(name, question, svg(figure, name, question, told), note, columns, rows)
 
@@ -143,7 +144,7 @@ def _draw(chosen: pd.DataFrame, curves: pd.DataFrame) -> tuple[Figure, str]:
     ticks = {value / 4: tick(value / 4) for value in range(5)}
     axes.set_xticks(list(ticks), list(ticks.values()))
     axes.set_yticks(list(ticks), list(ticks.values()))
-    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="words that are right")
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="confidence", ylabel="words recognized correctly")
     axes.grid(color=GRID, linewidth=0.8)
     place = {"loc": "upper left", "bbox_to_anchor": (0, 1), "borderaxespad": 0, "borderpad": 0}
     figure.legend(ncols=1, handlelength=2.4, labelspacing=0.35, **place)
