@@ -18,7 +18,7 @@ from voice_ai_analytics.asr.results import (
 )
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.warehouse import Transaction, Warehouse, quoted
+from voice_ai_analytics.warehouse import Transaction, Warehouse, lock_writers, quoted
 
 MEMORY = "set memory_limit = '800MB'"
 
@@ -109,6 +109,7 @@ def write_back(
     transaction = source.begin()
     if warehouse.engine == "duckdb":
         transaction.run(MEMORY)
+    lock_writers(transaction.cursor, schema, relation)
     _own_table(transaction, schema, relation)
     transaction.run(f"delete from {relation}")
     transaction.load(relation, file)
