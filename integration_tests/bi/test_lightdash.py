@@ -79,7 +79,8 @@ from voice_ai_analytics.warehouse import Warehouse
 project = DbtProject(pathlib.Path("."))
 compiler, warehouse = MetricCompiler(project), Warehouse(project)
 asked = json.load(sys.stdin)
-answers = [warehouse.query(compiler.compile(*one)).astype(object).to_dict("records") for one in asked]
+frames = [warehouse.query(compiler.compile(*one)) for one in asked]
+answers = [frame.astype(object).to_dict("records") for frame in frames]
 print(json.dumps(answers, default=str))
 """
 
