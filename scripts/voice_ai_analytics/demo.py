@@ -27,7 +27,7 @@ from voice_ai_analytics.pipeline import (
 )
 from voice_ai_analytics.postgres import embedded_postgres_server
 from voice_ai_analytics.releases.frame import releases
-from voice_ai_analytics.simulate_references import FILE as REFERENCES
+from voice_ai_analytics.simulate.references import FILE as REFERENCES
 from voice_ai_analytics.warehouse import Warehouse
 
 HEADLINES = {
