@@ -16,7 +16,6 @@ from voice_ai_analytics.asr.word_errors import COUNTS, evaluate
 MEMORY = "500MB"  # DuckDB keeps the rest on disk
 WORD_ERRORS = {
     "platform": "text",
-    "session_id": "text",
     "turn_id": "text",
     "asr_model": "text",
     "language": "text",
@@ -25,6 +24,7 @@ WORD_ERRORS = {
     **dict.fromkeys(COUNTS, "integer"),
     "reference_words": "integer",
     "reference_characters": "integer",
+    "session_id": "text",
 }
 IDS = ("platform", "session_id", "turn_id")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from voice_ai_analytics.asr.spool import WORD_ERRORS, Spool
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.warehouse import Transaction, quoted
+from voice_ai_analytics.warehouse import Transaction, lock_writers, quoted
 
 
 def write_word_errors(
@@ -27,14 +27,29 @@ def write_word_errors(
     Raises
     ------
     UserError
-        If the table isn't ours.
+        If the table was made by someone else.
     """
     schema, relation = project.source("asr_word_errors")
-    name = relation.rsplit(".", 1)[-1].strip('"')
-    columns = ()
-    if name in transaction.tables(schema):
-        columns = tuple(transaction.columns(f"select * from {relation}"))
-    if columns and columns not in (tuple(WORD_ERRORS), WITHOUT_SESSION):
+    lock_writers(transaction.cursor, relation)
+    _own_table(transaction, schema, relation)
+    transaction.run(f"delete from {relation}")
+    transaction.load(relation, spool.word_errors(ending))
+    # Until somebody counts them, PostgreSQL plans for a handful of rows.
+    transaction.run(f"analyze {relation}")
+
+
+def _own_table(transaction: Transaction, schema: str, relation: str) -> None:
+    """Create the table of word errors, unless we made it before."""
+    if relation.rsplit(".", 1)[-1].strip('"') not in transaction.tables(schema):
+        declared = ", ".join(f"{column} {form}" for column, form in WORD_ERRORS.items())
+        transaction.run(f"create schema if not exists {quoted(schema)}")
+        transaction.run(f"create table {relation} ({declared})")
+        return
+    columns = list(transaction.columns(f"select * from {relation}"))
+    if columns == list(WORD_ERRORS)[:-1]:
+        # Made before turns were identified by their session.
+        transaction.run(f"alter table {relation} add column session_id text")
+    elif columns != list(WORD_ERRORS):
         raise UserError(
             f"{relation}: this table was not made by voice-ai evaluate-asr, which would replace"
             " its rows; rename it, or name another for asr_word_errors in the var"
