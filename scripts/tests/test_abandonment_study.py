@@ -14,11 +14,12 @@ from test_abandonment import BENCHMARK, TURNS, fit, frame_of, noise, run  # noqa
 from test_abandonment_hazard import BENCHMARK as GROWTH
 
 from voice_ai_analytics.abandonment.boosting import auc_influence
-from voice_ai_analytics.abandonment.features import feature_query, openings_query
-from voice_ai_analytics.abandonment.model import fit_abandonment, render
+from voice_ai_analytics.abandonment.estimate import study_abandonment
+from voice_ai_analytics.abandonment.frame import feature_query, openings_query
+from voice_ai_analytics.abandonment.model import fit_abandonment
 from voice_ai_analytics.abandonment.multinomial import ENDS, fit_multinomial
 from voice_ai_analytics.abandonment.sensitivity import compare_settings
-from voice_ai_analytics.abandonment.study import study_abandonment
+from voice_ai_analytics.abandonment.terminal import render
 from voice_ai_analytics.statistics.intervals import clustered
 
 

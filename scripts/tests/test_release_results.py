@@ -6,18 +6,24 @@ import io
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from little_warehouse import ENGINES, little_warehouse
 from rich.console import Console
+from semantic import MANIFEST, with_rates
 
+from voice_ai_analytics.analysis import Source
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.rates import COMPLETION, TRANSFER
+from voice_ai_analytics.releases import frame
+from voice_ai_analytics.releases.estimate import _judged, compare_releases
 from voice_ai_analytics.releases.frame import read_releases
-from voice_ai_analytics.releases.report import NOT_YET, release_plots, release_sentences
-from voice_ai_analytics.releases.results import CHECKS, EFFECTS, _judged, compare_releases
-from voice_ai_analytics.releases.text import render
+from voice_ai_analytics.releases.results import CHECKS, EFFECTS
+from voice_ai_analytics.releases.terminal import render
+from voice_ai_analytics.report.sections.releases import NOT_YET, plots, sentences
 
 METRICS = ["completion", "abandonment", "transfer", "error turns", "word errors"]
 
@@ -256,7 +262,7 @@ def test_a_p_value_too_small_for_a_number_is_a_verdict():
     is_done = np.random.default_rng(1).random(len(sessions)) < np.where(
         sessions["is_after"] == 1, 0.9, 0.1
     )
-    result = compare((sessions.assign(is_completed=is_done.astype(int)), NOTHING))
+    result = compare((sessions.assign(**{COMPLETION.numerator: is_done.astype(int)}), NOTHING))
     completion = effect_of(result, "completion")
     assert (completion["p_value"], completion["q_value"]) == (0.0, 0.0)
     assert completion["verdict"] == "improved"
@@ -287,14 +293,15 @@ def test_weeks_that_go_well_or_badly_widen_the_interval_from_3_weeks_on():
 
 def test_no_eligible_session_cannot_be_told():
     sessions, _ = simulated()
-    result = compare((sessions.assign(is_eligible=0), NOTHING))
+    none = {metric.rate.denominator: 0 for metric in frame.METRICS[:3]}
+    result = compare((sessions.assign(**none), NOTHING))
     assert "no eligible sessions with asr-1" in effect_of(result, "completion")["declined"]
     assert verdicts(result)["error turns"] == "no evidence"
 
 
 def test_an_outcome_that_never_varies_is_no_number():
     sessions, _ = simulated()
-    result = compare((sessions.assign(is_transferred=0), NOTHING))
+    result = compare((sessions.assign(**{TRANSFER.numerator: 0}), NOTHING))
     assert verdicts(result)["transfer"] == "cannot be told"
     json.dumps(result.to_json(), allow_nan=False)
 
@@ -329,7 +336,7 @@ def rare(events: int, of: int) -> pd.DataFrame:
     abandoned[: 28 * 50 : 50] = 1
     abandoned[1425 : 1425 + events] = 1
     day = pd.Timestamp("2026-01-05") + pd.to_timedelta(np.arange(n) % 21, "D")
-    return pd.DataFrame(
+    sessions = pd.DataFrame(
         {
             "session_key": np.arange(n).astype(str),
             "user_key": np.arange(n).astype(str),
@@ -338,14 +345,15 @@ def rare(events: int, of: int) -> pd.DataFrame:
             "language": "en",
             "channel": "voice",
             **dict.fromkeys(("region", "has_disability", "is_first_time_digital_user")),
-            "is_eligible": 1,
-            "is_completed": 1 - abandoned,
-            "is_abandoned": abandoned,
-            "is_transferred": 0,
+            "is_eligible": True,
+            "is_completed": abandoned == 0,
+            "is_abandoned": abandoned == 1,
+            "is_transferred": False,
             "turn_count": 5,
             "error_turn_count": np.arange(n) % 2,
         }
     )
+    return with_rates(sessions, [metric.rate for metric in frame.METRICS])
 
 
 def test_a_rare_end_that_few_sessions_happened_to_lack_is_no_improvement():
@@ -385,15 +393,15 @@ def test_the_sentence_says_what_time_may_have_done(better):
 
 
 def test_the_report_draws_what_verdicts_rest_on(better):
-    (plot,) = release_plots(better.tables())
+    (plot,) = plots(better.tables())
     assert plot.question == "What changed from asr-1 to asr-2?"
     assert plot.svg.count("<title") == 1
     assert len(plot.rows) == len(better.effects)
-    assert release_sentences(better.tables()) == [better.verdict]
-    assert (release_plots(None), release_sentences(None)) == ([], [NOT_YET])
+    assert sentences(better.tables()) == [better.verdict]
+    assert (plots(None), sentences(None)) == ([], [NOT_YET])
     nothing = compare((simulated(users=10)[0], NOTHING))
-    (plot,) = release_plots(nothing.tables())
-    assert len(release_sentences(nothing.tables())) == 1
+    (plot,) = plots(nothing.tables())
+    assert len(sentences(nothing.tables())) == 1
 
 
 SESSIONS = """
@@ -432,12 +440,19 @@ def warehouse(request):
         yield warehouse
 
 
+def source(warehouse, sessions="sessions", evaluations="evaluations") -> Source:
+    """Return what an analysis reads, in place of a project."""
+    found = Source(SimpleNamespace(manifest=MANIFEST), warehouse, sessions)
+    found.relation = {"fact_voice_ai_asr_evaluations": evaluations}.get
+    return found
+
+
 def test_the_warehouse_gives_sessions_and_word_errors_of_two_releases(warehouse):
-    sessions, evaluations = read_releases(warehouse, "sessions", "evaluations", "it's 1", "two")
+    sessions, evaluations = read_releases(source(warehouse), "it's 1", "two")
     assert sessions["session_key"].tolist() == ["a", "b"]
     assert sessions["is_after"].tolist() == [0, 1]
     assert pd.Timestamp(sessions["started_on"][0]).date() == datetime.date(2026, 1, 7)
-    assert sessions["is_completed"].tolist() == [1, 0]
+    assert sessions[COMPLETION.numerator].tolist() == [1, 0]
     assert sessions["has_disability"].tolist() == ["true", "true"]
     numbers = evaluations.set_index("session_key").filter(regex="errors|words")
     expected = {
@@ -464,7 +479,7 @@ def test_the_warehouse_gives_sessions_and_word_errors_of_two_releases(warehouse)
 )
 def test_a_mistake_in_the_releases_is_one_line(warehouse, before, after, told):
     with pytest.raises(UserError) as error:
-        read_releases(warehouse, "sessions", None, before, after)
+        read_releases(source(warehouse, evaluations=None), before, after)
     assert told in str(error.value)
     assert error.value.exit_code == 2
 
@@ -472,5 +487,5 @@ def test_a_mistake_in_the_releases_is_one_line(warehouse, before, after, told):
 def test_a_warehouse_that_names_no_model_has_nothing_to_estimate(warehouse):
     unnamed = "(select * from sessions where asr_model is null)"
     with pytest.raises(UserError, match="no session in the warehouse names its") as error:
-        read_releases(warehouse, unnamed, None, "a", "b")
+        read_releases(source(warehouse, unnamed, None), "a", "b")
     assert error.value.exit_code == 3

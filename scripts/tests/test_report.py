@@ -10,21 +10,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
+from semantic import MANIFEST, METRICS
 
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.files import write_whole
-from voice_ai_analytics.history.report import HISTORY
+from voice_ai_analytics.rates import rate_counts
 from voice_ai_analytics.report.analyses import SETTLING
-from voice_ai_analytics.report.data import LATENCY, RATES, gather, suppress
+from voice_ai_analytics.report.catalog import LATENCY, RATES
+from voice_ai_analytics.report.data import gather
 from voice_ai_analytics.report.page import render
+from voice_ai_analytics.report.sections.settling import TABLES as HISTORY
 from voice_ai_analytics.statistics.intervals import newcombe, wilson
+from voice_ai_analytics.suppression import suppress
 
-METRICS = {
-    metric["name"]: metric
-    for path in (Path(__file__).parents[2] / "semantic_models").glob("*.yml")
-    for metric in yaml.safe_load(path.read_text()).get("metrics", [])
-}
 HOSTILE = '<script>alert("1")</script>&amp; $x^2$ \u202eעברית 😀\n\x00'
 MODEL = {
     "verdict": "There is no evidence of a predictor of abandonment in 900 sessions <of 300 users>.",
@@ -190,7 +188,9 @@ class FakeClient:
             return part["repeat"].nunique()
         if METRICS[metric]["type"] == "ratio":
             asked = METRICS[metric]["type_params"]
-            over, under = (self._value(part, asked[k]) for k in ("numerator", "denominator"))
+            over, under = (
+                self._value(part, asked[k]["name"]) for k in ("numerator", "denominator")
+            )
             return None if over is None or not under else over / under
         value = part[metric.removeprefix("voice_ai_")].sum(min_count=1)
         return None if pd.isna(value) else value
@@ -234,14 +234,14 @@ def gathered(
     }
     run = {"metadata": {"generated_at": "2025-05-11T04:05:06.123456Z"}, "results": results}
     (target / "run_results.json").write_text(json.dumps(run))
-    (target / "manifest.json").write_text(
-        json.dumps({"nodes": nodes, "metrics": {m: {"name": m} for m in metrics}})
-    )
+    asked = {name: METRICS[name] for name in METRICS if name in metrics or name not in LATENCY}
+    manifest = MANIFEST | {"nodes": nodes, "metrics": asked}
     path = tmp_path / "model.json"
     path.write_text(json.dumps(model))
     return gather(
-        FakeClient(sessions),
+        FakeClient(sessions).query,
         FakeWarehouse(reason),
+        manifest,
         target_dir=target,
         model_json=path,
         min_cohort_size=5,
@@ -335,10 +335,12 @@ def test_newcombe_of_an_empty_side_is_unknown():
     assert np.isnan(newcombe(1, 2, 0, 0)).all()
 
 
-def test_interval_counts_are_the_metrics_own():
+def test_interval_counts_are_the_metrics_own(data):
     for rate in RATES:
-        defined = METRICS[rate.metric]["type_params"]
-        assert (rate.numerator, rate.denominator) == (defined["numerator"], defined["denominator"])
+        for column, count in zip(
+            (rate.numerator, rate.denominator), rate_counts(MANIFEST, rate.metric), strict=True
+        ):
+            assert data.totals[column] == data.totals[count]
 
 
 # --- suppression
@@ -516,7 +518,7 @@ def test_a_model_that_declines_says_only_why(data):
     model |= {"likelihood_ratio_p_value": None}
     model |= {"calibration": {"slope": None, "intercept": None, "brier": None}}
     text = text_of(replace(data, model=model))
-    assert verdict in text and "The model gives no estimate." in text
+    assert verdict in text and "The model has no estimate." in text
     assert "odds ratio per standard deviation" not in text
 
 
@@ -559,7 +561,12 @@ def test_metrics_without_rows_read_as_no_session(tmp_path):
             return pd.DataFrame(columns=[*group_by, *metrics])
 
     data = gather(
-        Silent(), FakeWarehouse(), target_dir=tmp_path, model_json=None, min_cohort_size=5
+        Silent().query,
+        FakeWarehouse(),
+        MANIFEST,
+        target_dir=tmp_path,
+        model_json=None,
+        min_cohort_size=5,
     )
     text = text_of(data)
     assert "There is no certified session yet." in text
@@ -598,7 +605,7 @@ def test_sixty_languages_are_all_in_the_table_and_the_largest_are_drawn(tmp_path
     data = gathered(sessions, tmp_path)
     html = render(data)
     text = Page(html).text
-    assert "Drawn: 12 of 60; all are in the table." in text
+    assert "Shown: 12 of 60; the table has all." in text
     assert "l59 · n 69" in text and "l48 · n 58" in text and "l47 · n" not in text
     assert "l00 10 100.0%" in text
     assert len(html) < 400_000
@@ -625,10 +632,9 @@ def test_hostile_text_is_text_everywhere(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("model.json", "{", "model.json: cannot be read as JSON"),
+        ("model.json", "{", "model.json: isn't valid JSON"),
         ("model.json", "[]", "model.json: has no verdict"),
-        ("target/run_results.json", "", "run_results.json: cannot be read as JSON"),
-        ("target/manifest.json", "{}", "manifest.json: has no nodes"),
+        ("target/run_results.json", "", "run_results.json: isn't valid JSON"),
     ],
 )
 def test_a_broken_file_is_named_in_one_line(tmp_path, name, content, told):
@@ -636,8 +642,9 @@ def test_a_broken_file_is_named_in_one_line(tmp_path, name, content, told):
     (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=re.escape(told)) as error:
         gather(
-            FakeClient(some(9)),
+            FakeClient(some(9)).query,
             FakeWarehouse(),
+            MANIFEST | {"metrics": {n: m for n, m in METRICS.items() if n not in LATENCY}},
             target_dir=tmp_path / "target",
             model_json=tmp_path / "model.json",
             min_cohort_size=5,

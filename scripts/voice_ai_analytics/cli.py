@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -140,9 +139,11 @@ def deps(project_dir: ProjectDir = Path(".")) -> None:
     console.print(install_packages(DbtProject(project_dir.resolve()).directory), highlight=False)
 
 
-def _tell(result, render: Callable, output: Path | None, *closing: str) -> None:
+def _tell(analysis: str, result, output: Path | None, *closing: str) -> None:
     """Print a result, what else there is to say, and where it was written; exit as it says."""
-    render(result, console)
+    from voice_ai_analytics.pipeline import print_result
+
+    print_result(analysis, result, console)
     for line in (*closing, *([f"Result: {output}"] if output else [])):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     if result.exit_code:
@@ -187,17 +188,14 @@ def fit_abandonment(
     Beside that model: the user turn at which sessions are abandoned, transfers as an end of their
     own, gradient boosting, and what other openings and other targets find.
     """
-    from voice_ai_analytics.abandonment.model import render
     from voice_ai_analytics.dbt_project import DbtProject
-    from voice_ai_analytics.pipeline import fit_and_write_back
-    from voice_ai_analytics.warehouse import Warehouse
+    from voice_ai_analytics.pipeline import run_analysis
 
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
+    options = {"k": k, "include_after_the_fact": include_after_the_fact, "seed": seed}
     with console.status("Fitting the abandonment model"):
-        model = fit_and_write_back(
-            project, Warehouse(project), output, k, include_after_the_fact, seed, as_of
-        )
-    _tell(model, render, output, *_known(as_of))
+        model = run_analysis("fit-abandonment", project, output, as_of, **options)
+    _tell("fit-abandonment", model, output, *_known(as_of))
 
 
 class Normalizer(StrEnum):
@@ -238,21 +236,20 @@ def evaluate_asr(
     The source table asr_word_errors then holds this evaluation and no other; the next dbt build
     certifies it for the metric voice_ai_word_error_rate.
     """
-    from voice_ai_analytics.asr.text import render
     from voice_ai_analytics.dbt_project import DbtProject
-    from voice_ai_analytics.pipeline import evaluate_asr as evaluate
-    from voice_ai_analytics.warehouse import Warehouse
+    from voice_ai_analytics.pipeline import run_analysis
 
-    project = warehouse = None
+    project = None
     if references is None or (project_dir / "dbt_project.yml").is_file():
         project = DbtProject(project_dir.resolve(), profiles_dir, target)
-        warehouse = Warehouse(project)
+    options = {"references": references, "normalizer": normalizer.value, "seed": seed}
     with console.status("Comparing transcripts"):
-        result = evaluate(project, warehouse, references, output, normalizer.value, seed)
+        result = run_analysis("evaluate-asr", project, output, unlike=references, **options)
     closing = (
         "Word errors are in the warehouse; dbt build certifies them for voice_ai_word_error_rate."
     )
-    _tell(result, render, output, *([closing] if project and not result.exit_code else []))
+    closing = [closing] if project and not result.exit_code else []
+    _tell("evaluate-asr", result, output, *closing)
 
 
 @app.command("compare-asr")
@@ -273,14 +270,13 @@ def compare_asr(
     those of evaluate-asr.
     """
     from voice_ai_analytics.dbt_project import DbtProject
-    from voice_ai_analytics.pipeline import compare_asr as compare
-    from voice_ai_analytics.releases.text import render
-    from voice_ai_analytics.warehouse import Warehouse
+    from voice_ai_analytics.pipeline import run_analysis
 
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
+    options = {"before": before, "after": after}
     with console.status("Comparing releases"):
-        result = compare(project, Warehouse(project), before, after, output, as_of)
-    _tell(result, render, output, *_known(as_of))
+        result = run_analysis("compare-asr", project, output, as_of, **options)
+    _tell("compare-asr", result, output, *_known(as_of))
 
 
 @app.command()
@@ -346,14 +342,12 @@ def segment(
 ) -> None:
     """Compare cohorts, and find segments of sessions that also hold on users not looked at."""
     from voice_ai_analytics.dbt_project import DbtProject
-    from voice_ai_analytics.pipeline import segment_and_write_back
-    from voice_ai_analytics.segments.results import render
-    from voice_ai_analytics.warehouse import Warehouse
+    from voice_ai_analytics.pipeline import run_analysis
 
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
     with console.status("Looking for segments"):
-        result = segment_and_write_back(project, Warehouse(project), output, seed, as_of)
-    _tell(result, render, output, *_known(as_of))
+        result = run_analysis("segment", project, output, as_of, seed=seed)
+    _tell("segment", result, output, *_known(as_of))
 
 
 @app.command()
@@ -368,14 +362,13 @@ def report(
 ) -> None:
     """Write one self-contained HTML file of certified metrics, with intervals."""
     from voice_ai_analytics.dbt_project import DbtProject
-    from voice_ai_analytics.metrics.engine import MetricClient
-    from voice_ai_analytics.pipeline import write_project_report
+    from voice_ai_analytics.pipeline import write_report
 
     if model is not None and not model.is_file():
         raise UserError(f"{model}: no such file; write it with voice-ai fit-abandonment")
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
     with console.status("Writing the report"):
-        write_project_report(project, MetricClient(project), model, output)
+        write_report(project, model, output)
     console.print(f"Report: {output}", highlight=False)
 
 

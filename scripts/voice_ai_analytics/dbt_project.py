@@ -138,6 +138,17 @@ class DbtProject:
         return path
 
     @cached_property
+    def semantics(self) -> dict:
+        """The semantic manifest: metrics, semantic models and saved queries.
+
+        Raises
+        ------
+        UserError
+            If dbt hasn't run yet, or didn't finish writing.
+        """
+        return _json(self.semantic_manifest)
+
+    @cached_property
     def manifest(self) -> dict:
         """dbt's manifest of the last run.
 
@@ -149,10 +160,7 @@ class DbtProject:
         path = self.directory / "target" / "manifest.json"
         if not path.is_file():
             raise UserError(f"{path}: not there yet; run dbt build first")
-        try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise UserError(f"{path}: is no JSON ({error}); run dbt build again") from error
+        return _json(path)
 
     def node(self, model: str) -> dict:
         """Give what dbt's manifest says of one of the package's models.
@@ -260,6 +268,13 @@ class DbtProject:
             raise UserError(
                 f"dbt {arguments[0]} failed in {self.directory}; dbt says:\n{account}", exit_code=1
             )
+
+
+def _json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: isn't valid JSON ({error}); run dbt build again") from error
 
 
 def install_packages(project: Path) -> str:

@@ -13,18 +13,11 @@ import pandas as pd
 from rich import box
 from rich.table import Table
 
-from voice_ai_analytics.abandonment.model import AbandonmentModel
-from voice_ai_analytics.asr.results import AsrEvaluation
+from voice_ai_analytics.analysis import Result
 from voice_ai_analytics.dbt_project import REPOSITORY, DbtProject, install_packages
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.metrics.engine import MetricClient
-from voice_ai_analytics.pipeline import (
-    compare_asr,
-    evaluate_asr,
-    fit_and_write_back,
-    segment_and_write_back,
-    write_project_report,
-)
+from voice_ai_analytics.pipeline import run_analysis, write_report
 from voice_ai_analytics.postgres import embedded_postgres_server
 from voice_ai_analytics.releases.frame import releases
 from voice_ai_analytics.simulate.references import FILE as REFERENCES
@@ -166,13 +159,13 @@ def headline_table(headlines: pd.DataFrame) -> Table:
     return table
 
 
-def evaluate_references(project: DbtProject, paths: DemoPaths, raw: Path) -> AsrEvaluation | None:
+def evaluate_references(project: DbtProject, paths: DemoPaths, raw: Path) -> Result | None:
     """Evaluate the references beside the raw files, if there are any, and certify the outcome."""
     references = raw / REFERENCES
     if not references.is_file():
         return None
-    warehouse = Warehouse(project)
-    result = evaluate_asr(project, warehouse, references, paths.asr_evaluation, "basic")
+    options = {"references": references, "normalizer": "basic"}
+    result = run_analysis("evaluate-asr", project, paths.asr_evaluation, **options)
     # The report reads dbt's account of the whole build, which this one leaves as it is.
     project.run("build", "--select", "fact_voice_ai_asr_evaluations", "--no-write-json")
     return result
@@ -180,26 +173,25 @@ def evaluate_references(project: DbtProject, paths: DemoPaths, raw: Path) -> Asr
 
 def compare_releases_and_cohorts(project: DbtProject) -> list[str]:
     """Compare the last two ASR releases, if there are two, and cohorts; give the verdicts."""
-    warehouse = Warehouse(project)
-    last_two = releases(warehouse, project.relation("fact_voice_ai_sessions"))[-2:]
-    results = [compare_asr(project, warehouse, *last_two, None)] if len(last_two) == 2 else []
-    return [
-        result.verdict for result in (*results, segment_and_write_back(project, warehouse, None))
-    ]
+    last_two = releases(Warehouse(project), project.relation("fact_voice_ai_sessions"))[-2:]
+    results = []
+    if len(last_two) == 2:
+        options = dict(zip(("before", "after"), last_two, strict=True))
+        results.append(run_analysis("compare-asr", project, None, **options))
+    results.append(run_analysis("segment", project, None))
+    return [result.verdict for result in results]
 
 
-def model_and_report(
-    project: DbtProject, paths: DemoPaths
-) -> tuple[AbandonmentModel, pd.DataFrame]:
+def model_and_report(project: DbtProject, paths: DemoPaths) -> tuple[Result, pd.DataFrame]:
     """Fit the model, write it back, write the report.
 
     Returns
     -------
-    tuple of AbandonmentModel and pandas.DataFrame
+    tuple of Result and pandas.DataFrame
         The model and the headline metrics.
     """
-    model = fit_and_write_back(project, Warehouse(project), paths.model)
+    model = run_analysis("fit-abandonment", project, paths.model)
     client = MetricClient(project)
     headlines = headline_metrics(client)
-    write_project_report(project, client, paths.model, paths.report)
+    write_report(project, paths.model, paths.report)
     return model, headlines

@@ -22,7 +22,7 @@ import psycopg2
 from psycopg2 import sql
 
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.warehouse import Warehouse
+from voice_ai_analytics.warehouse import Warehouse, lock_writers
 
 RAW_TABLES = {
     "users": ("user_id", "region", "disability_flag", "first_time_digital_user"),
@@ -140,6 +140,7 @@ def load(
             cursor.execute(statement)
             return cursor
 
+        lock_writers(cursor, SCHEMA)
         if earlier := _earlier_load(execute, digests):
             return earlier
         result = _read_files(reader, raw, headers, releases, digests, progress)

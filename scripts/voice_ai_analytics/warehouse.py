@@ -25,6 +25,25 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def lock_writers(cursor, *tables: str) -> None:
+    """Wait until no other transaction writes these tables, and keep others out until this one ends.
+
+    Every command that writes calls this first. On PostgreSQL it takes one advisory lock per table,
+    so the table need not exist yet. A DuckDB file belongs to one process at a time anyway.
+
+    Parameters
+    ----------
+    cursor
+        Of DuckDB or PostgreSQL, in a transaction that hasn't read what it is about to write.
+    *tables : str
+        Quoted names. They are locked in one order, so two commands never wait for each other.
+    """
+    if isinstance(cursor, duckdb.DuckDBPyConnection):
+        return
+    for table in sorted(set(tables)):
+        cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [table])
+
+
 class Transaction:
     """Statements that come true together, on either engine.
 
@@ -260,6 +279,7 @@ class Warehouse:
         written = []
         with nullcontext(transaction) if transaction else self.transaction() as transaction:
             run = transaction.cursor
+            lock_writers(run, *(f'{schema}."{name}"' for name in tables))
             for name, frame in tables.items():
                 table = f'{schema}."{name}"'
                 declared = ", ".join(

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import special, stats
 
+from voice_ai_analytics.abandonment.gates import LEVEL
 from voice_ai_analytics.abandonment.sample import cluster_numbers, effective_clusters, eligible
-from voice_ai_analytics.abandonment.verdict import LEVEL
 from voice_ai_analytics.statistics.intervals import clustered
 
 MIN_CLUSTERS = 30

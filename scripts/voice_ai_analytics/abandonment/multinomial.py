@@ -11,6 +11,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from voice_ai_analytics.abandonment.design import encode_features
+from voice_ai_analytics.abandonment.gates import LEVEL
 from voice_ai_analytics.abandonment.sample import (
     Declined,
     Sample,
@@ -18,7 +19,6 @@ from voice_ai_analytics.abandonment.sample import (
     features_of,
     modelled_sessions,
 )
-from voice_ai_analytics.abandonment.verdict import LEVEL
 
 ENDS = ("completed", "abandoned", "transferred")
 MIN_CLUSTERS = 30

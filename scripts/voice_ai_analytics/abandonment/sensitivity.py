@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from voice_ai_analytics.abandonment.gates import strongest
 from voice_ai_analytics.abandonment.model import AbandonmentModel, fit_abandonment
 from voice_ai_analytics.abandonment.sample import eligible
-from voice_ai_analytics.abandonment.verdict import strongest
 
 OPENINGS = (1, 2, 3, 5)
 MEASURES = ("opening_asr_confidence", "opening_error_proportion", "opening_intent_confidence")

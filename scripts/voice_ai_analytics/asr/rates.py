@@ -10,7 +10,7 @@ from voice_ai_analytics.asr.results import DIMENSIONS, NOT_A_NUMBER
 from voice_ai_analytics.asr.spool import Spool
 from voice_ai_analytics.asr.word_errors import COUNTS
 from voice_ai_analytics.asr.words import FEWEST_CLUSTERS, ON_THE_LOGARITHM
-from voice_ai_analytics.suppression import SESSIONS, USERS, suppress
+from voice_ai_analytics.metrics.suppression import SESSIONS, USERS, suppress
 
 GROUPINGS = (*((name,) for name in DIMENSIONS), ("language", "asr_model"))
 MOST_LEVELS = 500
@@ -152,7 +152,7 @@ def error_rates(spool: Spool, by: tuple[str, ...], normalizer: str, seed: int) -
 
 
 def _suppressed(groups: list[dict], min_cohort_size: int) -> list[dict]:
-    """Return groups without the numbers of those with too few users, or of one that reveals them."""
+    """Return groups without the numbers of small ones, or of one that would reveal them."""
     frame = pd.DataFrame(
         {
             "cohort": ["/".join(str(group[name]) for name in group["by"]) for group in groups],

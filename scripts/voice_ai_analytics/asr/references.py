@@ -103,7 +103,7 @@ def tidy(columns: dict[str, Iterable]) -> pa.RecordBatch:
 
 
 def _language_tag(tag: str) -> str:
-    """Return a tag in the letter case that BCP 47 recommends, as the dbt macro of this name does."""
+    """Return a tag in the letter case that BCP 47 recommends, like the dbt macro of this name."""
     first, *rest = tag.replace("_", "-").translate(SMALL).split("-")
     # A region in capitals, a script with one.
     capitals = {2: 2, 4: 1}
@@ -222,9 +222,7 @@ def _read_parquet(path: Path) -> Iterator[pa.RecordBatch]:
                 if pa.types.is_dictionary(form):
                     form = form.value_type
                 if form not in (pa.string(), pa.large_string(), pa.string_view(), pa.null()):
-                    raise UserError(
-                        f"{path}: column {name} is {form}; store it as text"
-                    )
+                    raise UserError(f"{path}: column {name} is {form}; store it as text")
             for batch in file.iter_batches(BATCH, columns=list(names.values())):
                 yield tidy({name: batch.column(column) for name, column in names.items()})
     except (pa.ArrowException, OSError) as error:

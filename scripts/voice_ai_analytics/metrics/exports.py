@@ -9,11 +9,11 @@ from itertools import combinations
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.metrics.compiler import MetricCompiler
-from voice_ai_analytics.warehouse import Transaction, Warehouse, quoted
+from voice_ai_analytics.metrics.suppression import COHORT_SIZE, is_small_sql
+from voice_ai_analytics.warehouse import Transaction, Warehouse, lock_writers, quoted
 
 LOG = "voice_ai_metric_exports"
 IN_THE_MAKING = "voice_ai_export_in_the_making_{}"
-COHORT_SIZE = "voice_ai_cohort_size"
 SUPPRESSED = "is_suppressed"
 ROLL_UP = "voice_ai_roll_up"
 ALL = "(all)"
@@ -232,6 +232,7 @@ def log_relation(project: DbtProject) -> str:
 def make_log(project: DbtProject, warehouse: Warehouse) -> None:
     """Make the log of exports where it is not there yet: one row an export of one table."""
     with warehouse.transaction() as transaction:
+        lock_writers(transaction.cursor, log_relation(project))
         transaction.run(f"create table if not exists {log_relation(project)} ({LOG_COLUMNS})")
 
 
@@ -294,7 +295,7 @@ def _compile(export: Export, compiler: MetricCompiler, taken: tuple[str, ...]) -
 def _suppressing(
     export: Export, query: str, columns: dict[str, bool], taken: tuple[str, ...], least: int
 ) -> str:
-    is_small = f"coalesce({quoted(COHORT_SIZE)}, 0) < {least}"
+    is_small = is_small_sql(quoted(COHORT_SIZE), least)
     selected = []
     for name, is_instant in columns.items():
         if name in (*export.metrics, COHORT_SIZE):

@@ -9,17 +9,16 @@ import pandas as pd
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.tree import DecisionTreeClassifier
 
-from voice_ai_analytics.report.data import COMPLETION
-from voice_ai_analytics.report.text import clean
+from voice_ai_analytics.rates import COMPLETION
 from voice_ai_analytics.segments.gaps import (
     LEVEL,
-    MEASURES,
     MIN_EITHER,
     MIN_USERS,
     compare,
     user_clusters,
     with_q_values,
 )
+from voice_ai_analytics.wording import clean
 
 OPENING = 3
 CATEGORIES = ("channel", "language", "platform")
@@ -133,7 +132,7 @@ def _declined(sample: pd.DataFrame, clusters: np.ndarray, is_search: np.ndarray)
         return f"no eligible session has {OPENING} user turns"
     if users < 2 * MIN_USERS:
         return f"{users:,} users are too few, {MIN_USERS} are needed to look and as many to check"
-    completed = sample["is_completed"].to_numpy(dtype=bool)
+    completed = sample[COMPLETION.numerator].to_numpy(dtype=bool)
     if completed.all() or not completed.any():
         which = "completed" if completed.all() else "not completed"
         return f"all {len(sample):,} sessions of {OPENING} user turns or more were {which}"
@@ -147,7 +146,7 @@ def _declined(sample: pd.DataFrame, clusters: np.ndarray, is_search: np.ndarray)
 
 def reached(sessions: pd.DataFrame, openings: pd.DataFrame) -> pd.DataFrame:
     """Give the eligible sessions that came to the end of their opening, in a fixed order."""
-    eligible = sessions[sessions["is_eligible"].astype(bool)]
+    eligible = sessions[sessions[COMPLETION.denominator] > 0]
     sample = eligible.merge(openings, on="session_key")
     return sample.sort_values("session_key", ignore_index=True)
 
@@ -162,7 +161,10 @@ def halved(sample: pd.DataFrame, seed: int) -> np.ndarray:
 def hold(sample: pd.DataFrame, rule: list[Condition]) -> dict:
     """Compare the sessions that a rule describes with all others, as `compare` does."""
     inside = np.logical_and.reduce([condition.holds(sample) for condition in rule])
-    part, whole = (sample[column].to_numpy(dtype=float) for column in MEASURES[COMPLETION])
+    part, whole = (
+        sample[column].to_numpy(dtype=float)
+        for column in (COMPLETION.numerator, COMPLETION.denominator)
+    )
     said = {"rule": ", and ".join(map(str, rule)), "measure": COMPLETION.metric}
     return said | compare(part, whole, inside, user_clusters(sample["user_key"]))
 
@@ -200,7 +202,7 @@ def search(sample: pd.DataFrame, seed: int) -> list[list[Condition]]:
     # As many segments as predict best for users that were not grown on.
     leaves = {"max_leaf_nodes": list(range(2, MAX_SEGMENTS + 1))}
     folds = GridSearchCV(tree, leaves, scoring="neg_brier_score", cv=StratifiedGroupKFold(FOLDS))
-    x, y = np.column_stack(list(columns.values())), sample["is_completed"].astype(bool)
+    x, y = np.column_stack(list(columns.values())), sample[COMPLETION.numerator].astype(bool)
     folds.fit(x, y, groups=user_clusters(sample["user_key"]))
     unknown = {name for name in NUMBERS if sample[name].isna().any()}
     paths = _paths(folds.best_estimator_.tree_, list(columns))

@@ -6,27 +6,20 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from voice_ai_analytics.report.data import (
-    ABANDONMENT,
-    COMPLETION,
+from voice_ai_analytics.rates import ABANDONMENT, COMPLETION, ERROR_TURN, Rate
+from voice_ai_analytics.statistics.intervals import clustered, effective_number
+from voice_ai_analytics.suppression import (
     ELIGIBLE,
-    ERROR_TURN,
-    NOT_KNOWN,
     SESSIONS,
     USERS,
-    Rate,
     suppress,
+    suppressed_comparison,
 )
-from voice_ai_analytics.statistics.intervals import clustered, effective_number
+from voice_ai_analytics.wording import NOT_KNOWN
 
 DIMENSIONS = ("region", "has_disability", "is_first_time_digital_user", "channel", "language")
-# The numerator and the denominator of each rate, as columns of a session.
-MEASURES = {
-    COMPLETION: ("is_completed", "is_eligible"),
-    ABANDONMENT: ("is_abandoned", "is_eligible"),
-    ERROR_TURN: ("error_turn_count", "turn_count"),
-}
-# Dimensions that the gap metrics compare with one level; others compare with all other levels.
+MEASURES = (COMPLETION, ABANDONMENT, ERROR_TURN)
+# What the gap metrics compare with; the levels of other dimensions are compared with all others.
 REFERENCES = {"region": "urban", "has_disability": "false", "is_first_time_digital_user": "false"}
 OTHERS = "others"
 LEVEL = 0.05
@@ -82,7 +75,9 @@ def compare_cohorts(sessions: pd.DataFrame, min_cohort_size: int) -> tuple[list[
             notes.append(f"{known}, so there is no gap by it.")
         others = controls.loc[:, controls.columns.get_level_values(0) != dimension].to_numpy()
         for level, reference in _pairs(dimension, levels):
-            reason = _hidden(cohorts, level, reference)
+            reason = suppressed_comparison(
+                cohorts, level, None if reference == OTHERS else reference
+            )
             is_group = sessions[dimension].eq(level).fillna(False).to_numpy(dtype=bool)
             is_reference = sessions[dimension].notna().to_numpy() & ~is_group
             if reference != OTHERS:
@@ -97,8 +92,8 @@ def compare_cohorts(sessions: pd.DataFrame, min_cohort_size: int) -> tuple[list[
         rows += _unknown(sessions, dimension, cohorts, clusters)
     notes += [
         f"{rate.label}: this is {'all' if some else 'none'} of the {rate.of}, so there is no gap."
-        for rate, (part, whole) in MEASURES.items()
-        if (some := sessions[part].sum()) in (0, sessions[whole].sum())
+        for rate in MEASURES
+        if (some := sessions[rate.numerator].sum()) in (0, sessions[rate.denominator].sum())
     ]
     return with_q_values(rows), notes
 
@@ -200,7 +195,7 @@ def with_q_values(rows: list[dict]) -> list[dict]:
 def _cohorts(sessions: pd.DataFrame, dimension: str, min_cohort_size: int) -> pd.DataFrame:
     """Count sessions and users by level, the most common first; null is a cohort too."""
     counts = {SESSIONS: ("session_key", "size"), USERS: ("user_key", "nunique")}
-    counts |= {ELIGIBLE: ("is_eligible", "sum")}
+    counts |= {ELIGIBLE: (COMPLETION.denominator, "sum")}
     levels = sessions[dimension].astype(object).rename("cohort")
     cohorts = sessions.groupby(levels, dropna=False).agg(**counts).reset_index()
     cohorts["cohort"] = cohorts["cohort"].astype(object)
@@ -222,20 +217,6 @@ def _pairs(dimension: str, levels: list[str]) -> list[tuple[str, str]]:
     return [(level, OTHERS) for level in levels]
 
 
-def _hidden(cohorts: pd.DataFrame, level: str, reference: str) -> str:
-    """Say why a comparison must not be shown, by the rule of the report's gaps."""
-    hidden, is_group = cohorts["suppressed"] != "", cohorts["cohort"] == level
-    is_reference = cohorts["cohort"] == reference
-    if reference == OTHERS:
-        is_reference = cohorts["cohort"].notna() & ~is_group
-    reasons = set()
-    for members in (is_group, is_reference):
-        # A side that holds every hidden cohort is the total less what is shown: nothing new.
-        if (hidden & members).any() and (reference != OTHERS or (hidden & ~members).any()):
-            reasons |= set(cohorts["suppressed"][hidden & members])
-    return min(reasons, default="")
-
-
 def _gap(
     sessions: pd.DataFrame,
     rate: Rate,
@@ -245,7 +226,10 @@ def _gap(
     controls: np.ndarray,
 ) -> dict:
     rows = is_group | is_reference
-    part, whole = (sessions[column].to_numpy(dtype=float)[rows] for column in MEASURES[rate])
+    part, whole = (
+        sessions[column].to_numpy(dtype=float)[rows]
+        for column in (rate.numerator, rate.denominator)
+    )
     is_group, clusters, controls = is_group[rows], clusters[rows], controls[rows]
     row = compare(part, whole, is_group, clusters)
     fewest = min(row["users"], row["reference_users"])
@@ -274,12 +258,15 @@ def _unknown(
 ) -> list[dict]:
     """Give the rates of sessions whose level is not known: not known is never "no"."""
     rows, unknown = [], sessions[dimension].isna().to_numpy()
-    for rate, columns in MEASURES.items() if unknown.any() else ():
+    for rate in MEASURES if unknown.any() else ():
         row = {"dimension": dimension, "level": None, "reference": None, "measure": rate.metric}
         row |= dict.fromkeys(NUMBERS) | {"declined": "not known is compared with nothing"}
         row["suppressed"] = cohorts["suppressed"][cohorts["cohort"].isna()].item()
         if not row["suppressed"]:
-            part, whole = (sessions[column].to_numpy(dtype=float) for column in columns)
+            part, whole = (
+                sessions[column].to_numpy(dtype=float)
+                for column in (rate.numerator, rate.denominator)
+            )
             counted = unknown & (whole > 0)
             row |= {"n": int(whole[counted].sum()), "users": len(np.unique(clusters[counted]))}
             row["rate"] = part[counted].sum() / row["n"] if row["n"] else None

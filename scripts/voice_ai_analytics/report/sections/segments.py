@@ -1,11 +1,12 @@
-"""The report's figure of gaps and segments, from the tables that segment left."""
+"""The section on cohorts and segments, from the tables of `voice-ai segment`."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from voice_ai_analytics.report.data import COMPLETION
+from voice_ai_analytics.plain import records
+from voice_ai_analytics.rates import COMPLETION
 from voice_ai_analytics.report.figures import (
     MAX_ROWS,
     Mark,
@@ -15,28 +16,28 @@ from voice_ai_analytics.report.figures import (
     row_plot,
     svg,
 )
-from voice_ai_analytics.report.text import (
+from voice_ai_analytics.segments.gaps import LEVEL
+from voice_ai_analytics.segments.results import RESULTS
+from voice_ai_analytics.segments.words import NAMES, label
+from voice_ai_analytics.wording import (
     count,
     percent,
     points,
     probability,
-    records,
     shorten,
     span,
     tick_points,
 )
-from voice_ai_analytics.segments.gaps import LEVEL
-from voice_ai_analytics.segments.results import RESULTS
-from voice_ai_analytics.segments.text import NAMES, label
 
-NOT_YET = "Cohorts have not been compared, nor segments looked for, yet: run voice-ai segment."
+TABLES = RESULTS
+NOT_YET = "Cohorts have not been compared yet, nor segments searched: run voice-ai segment."
 
 
-def segment_plots(tables: dict[str, pd.DataFrame] | None) -> list[Plot]:
-    """Draw gaps in completion between cohorts, and of the segments that hold."""
+def plots(tables: dict[str, pd.DataFrame] | None) -> list[Plot]:
+    """Return gaps in completion between cohorts, and of segments that hold."""
     if not tables:
         return []
-    gaps, segments, _ = (records(tables[name]) for name in RESULTS)
+    gaps, segments, _ = (records(tables[name]) for name in TABLES)
     name, question = "segments", "For whom, and after what opening, is completion different?"
     columns = ("Compared", "Rate", "Points", "95% interval", "q", "Adjusted", "Group", "With")
     named = [one | {"label": f"Segment {one['segment']:.0f}"} for one in segments]
@@ -52,22 +53,22 @@ def segment_plots(tables: dict[str, pd.DataFrame] | None) -> list[Plot]:
     ticks = axis_ticks(min(0, *ends), max(0, *ends), tick_points)
     figure = row_plot(marks, ticks, "difference in completion, percentage points", reference=0)
     note = (
-        "Left of 0: completed less often than those compared with. Hollow: no evidence of a gap (q"
-        " not below 0.05, over all comparisons). 95% intervals, users as clusters. n: eligible"
-        " sessions of the group; the others' are in the table."
+        "Left of 0: completed less often than the sessions compared with. Hollow: no evidence of a"
+        " gap (q not below 0.05, over all comparisons). 95% intervals, clustered by user. n:"
+        " eligible sessions of the group; the table has those of the others."
     )
     note += "".join(f" {one['label']}, against all other sessions: {one['rule']}." for one in named)
     if len(chosen) > MAX_ROWS:
-        note += f" Drawn: {MAX_ROWS} of {len(chosen)}; all are in the table."
+        note += f" Shown: {MAX_ROWS} of {len(chosen)}; the table has all."
     drawing = svg(figure, name, question, describe(marks))
     return [Plot(name, question, drawing, note, columns, rows)]
 
 
-def segment_sentences(tables: dict[str, pd.DataFrame] | None) -> list[str]:
-    """Say whether there is evidence of gaps, and of segments."""
+def sentences(tables: dict[str, pd.DataFrame] | None) -> list[str]:
+    """Return whether there is evidence of gaps, and of segments."""
     if not tables:
         return [NOT_YET]
-    about = tables[RESULTS[-1]].iloc[0]
+    about = tables[TABLES[-1]].iloc[0]
     found = about["found_segments_verdict"]
     return [f"{about['cohort_gaps_verdict']}.", f"{found[0].upper()}{found[1:]}."]
 

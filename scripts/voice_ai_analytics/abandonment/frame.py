@@ -1,4 +1,6 @@
-"""The query that makes the frame which the abandonment model is fitted to."""
+"""The session features that the abandonment model is fitted to."""
+
+from __future__ import annotations
 
 from importlib.resources import files
 from string import Template
@@ -7,21 +9,21 @@ from voice_ai_analytics.errors import UserError
 
 
 def feature_query(sessions_relation: str, turns_relation: str, k: int) -> str:
-    """Write the SQL of the feature frame, the same for DuckDB and PostgreSQL.
+    """Return the SQL of the feature frame, which runs on DuckDB and PostgreSQL.
 
     Parameters
     ----------
     sessions_relation, turns_relation : str
-        The certified session and turn tables, quoted as dbt's manifest gives them.
+        The certified sessions and turns, quoted as in dbt's manifest.
     k : int
-        How many of a session's first user turns count as its opening.
+        How many user turns make up the opening of a session.
 
     Returns
     -------
     str
-        A query with one row a session: keys, outcome, `opening_user_turns` (how many of the k
+        A query with one row per session: keys, outcome, `opening_user_turns` (how many of the k
         there were), features known before the end, and three measured after it. Proportions and
-        confidences in [0, 1], durations in seconds.
+        confidences are in [0, 1], durations in seconds.
 
     Raises
     ------
@@ -29,24 +31,23 @@ def feature_query(sessions_relation: str, turns_relation: str, k: int) -> str:
         If k is not a whole number of at least 1.
     """
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise UserError(f"k is {k!r}: give a whole number of user turns, 1 or more")
+        raise UserError(f"k is {k!r}, but must be a whole number of user turns, 1 or more")
     return _filled("features.sql", sessions=sessions_relation, turns=turns_relation, k=k)
 
 
 def openings_query(turns_relation: str) -> str:
-    """Write the SQL of the openings for other k, the same for DuckDB and PostgreSQL.
+    """Return the SQL of the openings for other k, which runs on DuckDB and PostgreSQL.
 
     Parameters
     ----------
     turns_relation : str
-        The certified turn table, quoted as dbt's manifest gives it.
+        The certified turns, quoted as in dbt's manifest.
 
     Returns
     -------
     str
-        A query with one row a session that has a user turn: `session_key`, and the opening
-        columns of `feature_query` for the first 1, 2, 3 and 5 user turns, in one scan; the number
-        is the end of their names.
+        A query with one row per session with a user turn: `session_key`, and the opening columns
+        of `feature_query` for the first 1, 2, 3 and 5 user turns. Column names end in that number.
     """
     return _filled("openings.sql", turns=turns_relation)
 

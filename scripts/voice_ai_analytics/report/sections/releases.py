@@ -1,12 +1,13 @@
-"""The report's section on an ASR release, from the tables that compare-asr left."""
+"""The section on an ASR release, from the tables of `voice-ai compare-asr`."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from voice_ai_analytics.releases.results import EFFECTS
-from voice_ai_analytics.releases.text import q_of, verdict_sentence
+from voice_ai_analytics.plain import records
+from voice_ai_analytics.releases.results import EFFECTS, RESULTS
+from voice_ai_analytics.releases.words import q_of, verdict_sentence
 from voice_ai_analytics.report.figures import (
     MAX_ROWS,
     Mark,
@@ -16,7 +17,7 @@ from voice_ai_analytics.report.figures import (
     row_plot,
     svg,
 )
-from voice_ai_analytics.report.text import (
+from voice_ai_analytics.wording import (
     capital,
     clean,
     count,
@@ -24,19 +25,19 @@ from voice_ai_analytics.report.text import (
     percent,
     points,
     probability,
-    records,
     shorten,
     span,
     tick_points,
 )
 
+TABLES = RESULTS
 NOT_YET = "No ASR release has been compared with another yet: run voice-ai compare-asr."
 COLUMNS = ("Metric · estimate", "Before", "After", "Difference in points", "95% interval", "p", "q")
 COLUMNS += ("n before", "n after", "Verdict or why not", "Assumes")
 
 
-def release_plots(tables: dict[str, pd.DataFrame] | None) -> list[Plot]:
-    """Draw what each verdict rests on, and the raw difference beside it."""
+def plots(tables: dict[str, pd.DataFrame] | None) -> list[Plot]:
+    """Return what each verdict rests on, with the raw difference beside it."""
     if not tables:
         return []
     effects = records(tables[EFFECTS])
@@ -51,9 +52,9 @@ def release_plots(tables: dict[str, pd.DataFrame] | None) -> list[Plot]:
         return [Plot(name, question, None, "No difference could be estimated.", COLUMNS, rows)]
     when = day(pd.Timestamp(effects[0]["compared_at"]))
     note = (
-        f"{after} less {before}, in percentage points of the rate; compared {when}."
+        f"{after} minus {before}, in percentage points of the rate; compared {when}."
         " Filled: what the verdict rests on; hollow: raw. Bars: 95% intervals. n: sessions, turns"
-        " or words of both. All estimates are in the table."
+        " or words of both. The table has all estimates."
     )
     ticks = axis_ticks(min(0, *ends), max(0, *ends), tick_points)
     figure = row_plot(marks, ticks, "difference in percentage points", reference=0)
@@ -61,8 +62,8 @@ def release_plots(tables: dict[str, pd.DataFrame] | None) -> list[Plot]:
     return [Plot(name, question, drawn, note, COLUMNS, rows)]
 
 
-def release_sentences(tables: dict[str, pd.DataFrame] | None) -> list[str]:
-    """Say in one sentence what is known of each metric."""
+def sentences(tables: dict[str, pd.DataFrame] | None) -> list[str]:
+    """Return one sentence on what is known about each metric."""
     if not tables:
         return [NOT_YET]
     effects = records(tables[EFFECTS])

@@ -1,8 +1,9 @@
-"""The abandonment model as warehouse tables."""
+"""The abandonment model as it is kept: JSON and warehouse tables."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -59,8 +60,41 @@ PARTS = {
 }
 
 
+@dataclass(frozen=True)
+class AbandonmentModel:
+    """The abandonment model and what it allows one to say.
+
+    Parameters
+    ----------
+    result : dict
+        The content of `abandonment_model.json`, with plain values.
+    """
+
+    result: dict
+
+    @property
+    def exit_code(self) -> int:
+        """Return 0, or 3 where nothing could be estimated."""
+        hazard, multinomial = (self.result.get(part, {}) for part in ("hazard", "multinomial"))
+        found = self.result["coefficients"], hazard.get("bands"), multinomial.get("coefficients")
+        return 0 if any(found) else 3
+
+    @property
+    def verdict(self) -> str:
+        """Return the finding in one sentence."""
+        return self.result["verdict"]
+
+    def to_json(self) -> dict:
+        """Return the model as plain JSON values; what couldn't be estimated is None."""
+        return self.result
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the model as warehouse tables, see `tables_of`."""
+        return tables_of(self.result)
+
+
 def tables_of(result: dict) -> dict[str, pd.DataFrame]:
-    """Give the content of `abandonment_model.json` as warehouse tables.
+    """Return the content of `abandonment_model.json` as warehouse tables.
 
     Parameters
     ----------
@@ -70,10 +104,10 @@ def tables_of(result: dict) -> dict[str, pd.DataFrame]:
     Returns
     -------
     dict of str to pandas.DataFrame
-        `voice_ai_abandonment_model`, one row, in which lists and counts by reason are JSON text;
-        `voice_ai_abandonment_coefficients` and `_firth`, one row a term. Of a study also
-        `voice_ai_abandonment_hazard`, one row a band of user turns, `_multinomial`, one row an
-        outcome and term, and `_sensitivity`, one row a setting.
+        `voice_ai_abandonment_model`, one row, with lists and counts by reason as JSON text;
+        `voice_ai_abandonment_coefficients` and `_firth`, one row per term. With
+        `study_abandonment` also `voice_ai_abandonment_hazard`, one row per band of user turns,
+        `_multinomial`, one row per outcome and term, and `_sensitivity`, one row per setting.
     """
     tables = {
         "voice_ai_abandonment_coefficients": _table(result["coefficients"], COEFFICIENTS),

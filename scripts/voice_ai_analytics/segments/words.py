@@ -1,21 +1,10 @@
-"""Gaps and segments in words: the verdict, and the terminal's tables."""
+"""The verdict on gaps between cohorts and on segments."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import numpy as np
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
-from voice_ai_analytics.report.data import ABANDONMENT, COMPLETION, ERROR_TURN, NOT_KNOWN
-from voice_ai_analytics.report.text import clean, count, percent, points, probability, span
+from voice_ai_analytics.rates import ABANDONMENT, COMPLETION, ERROR_TURN
 from voice_ai_analytics.segments.gaps import LEVEL, OTHERS
-
-if TYPE_CHECKING:
-    from voice_ai_analytics.segments.results import Segmentation
+from voice_ai_analytics.wording import NOT_KNOWN, clean, count, points, probability, span
 
 RATES = {rate.metric: rate for rate in (COMPLETION, ABANDONMENT, ERROR_TURN)}
 NAMES = {
@@ -88,76 +77,3 @@ def segment_verdict(found: dict) -> str:
         f"{of}, {n} segment{'s' * (n > 1)} hold{'s' * (n == 1)} {held_out}, most of all"
         f" “{strongest['rule']}”: completion {numbers(strongest)}"
     )
-
-
-def render(result: Segmentation, console: Console) -> None:
-    """Print gaps, segments, what a reader has to know, and last the verdict.
-
-    Parameters
-    ----------
-    result : Segmentation
-        From `segment`.
-    console : rich.console.Console
-        Where to print.
-    """
-    if result.gaps:
-        console.print(_gaps(result.gaps))
-    if result.found["segments"]:
-        console.print(_segments(result.found["segments"]))
-    for note in result.notes:
-        console.print(escape(f"Note: {note}"), highlight=False)
-    console.print(escape(result.verdict), style="bold", highlight=False)
-
-
-def _grid(title: str, caption: str, *headings: str) -> Table:
-    # As narrow as it can be: 80 columns must hold it.
-    grid = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
-    grid.add_column(headings[0], overflow="fold")
-    for heading in headings[1:]:
-        grid.add_column(heading, justify="right", no_wrap=True)
-    return grid
-
-
-def _gaps(gaps: list[dict]) -> Table:
-    grid = _grid(
-        "Gaps between cohorts, percentage points",
-        "n: eligible sessions, or turns, of both sides; adjusted: given the other dimensions",
-        *("", "gap", "95% interval", "q", "adjusted", "n"),
-    )
-    for measure, name in NAMES.items():
-        grid.add_row(f"[bold]{name}[/bold]")
-        for row in gaps:
-            if row["measure"] == measure:
-                grid.add_row(escape(f" {label(row)}"), *_cells(row))
-    return grid
-
-
-def _cells(row: dict) -> tuple[str, ...]:
-    if row["suppressed"]:
-        return ("suppressed",)
-    sides = [count(row[name]) for name in ("n", "reference_n") if row[name] is not None]
-    if row["gap"] is None:
-        return ("–", "", "", "", "/".join(sides))
-    return (*_estimate(row), points(_number(row["adjusted_gap"])), "/".join(sides))
-
-
-def _estimate(row: dict) -> tuple[str, ...]:
-    interval = span(_number(row["ci_low"]), _number(row["ci_high"]), points)
-    return points(row["gap"]), interval, probability(row["q_value"])
-
-
-def _number(value: float | None) -> float:
-    return np.nan if value is None else value
-
-
-def _segments(segments: list[dict]) -> Table:
-    grid = _grid(
-        "Segments that hold on users the search did not see",
-        "gap: completion less that of all other sessions, percentage points; n: sessions",
-        *("", "gap", "95% interval", "q", "completed", "n"),
-    )
-    for row in segments:
-        sides = f"{count(row['n'])}/{count(row['reference_n'])}"
-        text = escape(f"{row['segment']}. {row['rule']}")
-        grid.add_row(text, *_estimate(row), percent(row["rate"]), sides)
-    return grid

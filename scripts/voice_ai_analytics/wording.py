@@ -1,4 +1,6 @@
-"""How the HTML report writes numbers, dates and the texts of others."""
+"""How numbers, dates and the texts of others are written, in terminals and in the report."""
+
+from __future__ import annotations
 
 import re
 import unicodedata
@@ -6,7 +8,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 import numpy as np
-import pandas as pd
+
+NOT_KNOWN = "not known"
 
 
 def clean(text) -> str:
@@ -105,9 +108,3 @@ def tick_points(difference: float) -> str:
 def day(date: datetime) -> str:
     """Write a date."""
     return f"{date.day} {date:%b %Y}"
-
-
-def records(table: pd.DataFrame) -> list[dict]:
-    """Give a table's rows as dicts in which what is not known is None, whatever the engine."""
-    table = table.astype(object)
-    return table.where(table.notna(), None).to_dict("records")

@@ -1,4 +1,4 @@
-"""What the terminal shows beside the abandonment model: turns, transfers, other settings."""
+"""The abandonment model in a terminal: coefficients, turns, transfers, other settings."""
 
 from __future__ import annotations
 
@@ -9,8 +9,66 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from voice_ai_analytics.abandonment.results import AbandonmentModel
+from voice_ai_analytics.abandonment.words import interval, number, probability
 
-def render_sections(result: dict, console: Console) -> None:
+
+def render(model: AbandonmentModel, console: Console) -> None:
+    """Print the model as a table, what stands beside it, what was left out, and last the verdict.
+
+    Parameters
+    ----------
+    model : AbandonmentModel
+        From `fit_abandonment`.
+    console : rich.console.Console
+        Where to print.
+    """
+    result = model.result
+    if result["coefficients"]:
+        # As narrow as it can be: 80 columns must hold it.
+        table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
+        table.title = f"Association with abandonment\n{result['target']}; 95 % intervals"
+        table.caption = "effect: mean change of the probability per unit, or against the reference"
+        table.add_column("term", overflow="fold")
+        for heading in ("odds ratio\nper SD", "odds ratio\nper 0.1", "p", "q", "effect"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        for row in result["coefficients"]:
+            against = f"\n  {row['level']} against {row['reference_level']}" if row["level"] else ""
+            mark = "\n  (after the fact)" if row["is_after_the_fact"] else ""
+            table.add_row(
+                escape(row["feature"] + against + mark),
+                *(_cell(row, name) for name in ("odds_ratio_per_sd", "odds_ratio_per_0_1")),
+                probability(row["p_value"]),
+                probability(row["q_value"]),
+                f"{row['average_marginal_effect']:+.3f}",
+            )
+        console.print(table)
+        calibration = result["calibration"]
+        console.print(
+            f"Whole model: likelihood-ratio p {probability(result['likelihood_ratio_p_value'])}, "
+            f"clustered Wald p {probability(result['cluster_wald_p_value'])}. Out of sample: AUC "
+            f"{interval(result['auc'], 'estimate', '')}, calibration slope "
+            f"{number(calibration['slope'])}, intercept {number(calibration['intercept'])}, "
+            f"Brier {number(calibration['brier'])}."
+        )
+    _print_sections(result, console)
+    for reason, count in result["excluded"].items():
+        if count:
+            console.print(escape(f"Left out: {count:,} sessions, {reason}."))
+    for item in result["dropped"]:
+        console.print(escape(f"Dropped: {item['term']}, {item['reason']}."))
+    for note in result["notes"]:
+        console.print(escape(f"Note: {note}"))
+    console.print(escape(result["verdict"]), style="bold")
+
+
+def _cell(row: dict, name: str) -> str:
+    if row[name] is None:
+        return ""
+    return interval(row, name, f"{name}_").replace(" (", "\n(")
+
+
+def _print_sections(result: dict, console: Console) -> None:
     """Print what stands beside the model, each part with its sentence.
 
     Parameters

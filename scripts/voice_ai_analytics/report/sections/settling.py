@@ -1,4 +1,4 @@
-"""The report's section on how outcomes settle, and from when on they have not."""
+"""The section on how outcomes settle, and on the days whose outcomes have not."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import numpy as np
 import pandas as pd
 
 from voice_ai_analytics.report.figures import Mark, Plot, axis_ticks, describe, row_plot, svg
-from voice_ai_analytics.report.text import count, day, percent, tick
+from voice_ai_analytics.wording import count, day, percent, tick
 
-HISTORY = ("voice_ai_outcome_settling", "voice_ai_outcome_maturity")
+TABLES = ("voice_ai_outcome_settling", "voice_ai_outcome_maturity")
 NOT_YET = (
-    "How outcomes settle is not known: no history is kept yet; leave the var voice_ai_snapshot true"
-    " and run dbt build."
+    "It isn't known how outcomes settle, because there is no history yet: leave the var"
+    " voice_ai_snapshot true and run dbt build."
 )
 SHOWN_AGES = (0, 1, 2, 3, 4, 5, 7, 10, 14, 21)
 
 
-def history_plots(history: dict[str, pd.DataFrame] | None) -> list[Plot]:
-    """Draw the share of outcomes that are settled, by a session's age.
+def plots(history: dict[str, pd.DataFrame] | None) -> list[Plot]:
+    """Return the share of outcomes that are settled, by age of the session.
 
     Parameters
     ----------
     history : dict of str to pandas.DataFrame, or None
-        The tables `HISTORY`, from `Warehouse.read_tables`.
+        `TABLES`; None where no history is kept.
 
     Returns
     -------
@@ -32,18 +32,18 @@ def history_plots(history: dict[str, pd.DataFrame] | None) -> list[Plot]:
     return [_settling(_by_age(history))] if history else []
 
 
-def history_sentences(history: dict[str, pd.DataFrame] | None) -> list[str]:
-    """Say how many outcomes change later, and from which day on sessions are not mature.
+def sentences(history: dict[str, pd.DataFrame] | None) -> list[str]:
+    """Return how many outcomes change later, and from which day on sessions aren't mature.
 
     Parameters
     ----------
     history : dict of str to pandas.DataFrame, or None
-        As for `history_plots`.
+        As for `plots`.
 
     Returns
     -------
     list of str
-        What is not known is said too.
+        They also say what isn't known.
     """
     if not history:
         return [NOT_YET]
@@ -52,32 +52,32 @@ def history_sentences(history: dict[str, pd.DataFrame] | None) -> list[str]:
     horizon = len(ages)
     if known.empty:
         return [
-            "It is not known yet how long outcomes take to settle, nor which days are mature: at"
+            "It isn't known yet how long outcomes take to settle, nor which days are mature: at"
             f" most {count(ages['sessions_at_horizon'].max())} sessions have been followed to the"
             f" age of {horizon} days."
         ]
     first = known.iloc[0]
     return [
         f"At the age of {_days(first['age_days'])}, {percent(first['settled_proportion'])} of"
-        f" outcomes were settled: they did not change up to {horizon} days (n"
+        f" outcomes were settled: they didn't change until {horizon} days (n"
         f" {count(first['sessions'])} sessions, {count(first['sessions_at_horizon'])} of them"
-        " followed so far without a change).",
+        " followed that long without a change).",
         _maturity(history),
     ]
 
 
 def immature_from(history: dict[str, pd.DataFrame] | None) -> pd.Timestamp | None:
-    """Give the first day of start from which on outcomes are still expected to change.
+    """Return the first day whose outcomes are still expected to change.
 
     Parameters
     ----------
     history : dict of str to pandas.DataFrame, or None
-        As for `history_plots`.
+        As for `plots`.
 
     Returns
     -------
     pandas.Timestamp or None
-        None where all days are mature, and where that is not known; `history_sentences` says which.
+        None where all days are mature, or where that isn't known; `sentences` says which.
     """
     days = _unsettled(history) if history else ()
     return days["started_on"].min() if len(days) else None
@@ -101,12 +101,12 @@ def _maturity(history: dict[str, pd.DataFrame]) -> str:
         share = (n * unsettled["expected_change_proportion"].astype(float)).sum() / n.sum()
         text = (
             f"Days from {day(unsettled['started_on'].min())} on are not mature: of {count(n.sum())}"
-            f" outcomes, {percent(share)} are still expected to change. Do not read a change of"
+            f" outcomes, {percent(share)} are still expected to change. Don't read a change in"
             " their numbers as a trend."
         )
     else:
         mature = _days(len(days) - len(unknown))
-        text = f"Mature: {mature} of sessions; few outcomes are still to change."
+        text = f"Mature: {mature} of sessions; few of their outcomes will still change."
     if len(unknown):
         text += f" For {_days(len(unknown))}, too few sessions of that age were followed to tell."
     return text
@@ -142,8 +142,8 @@ def _settling(ages: pd.DataFrame) -> Plot:
         for one in known[known["age_days"].isin(SHOWN_AGES)].itertuples()
     ]
     note = (
-        f"Share of outcomes that do not change between this age and {len(ages)} days, by Kaplan and"
-        " Meier; no interval. n: sessions whose outcome was seen at this age and a day later."
+        f"Share of outcomes that don't change between this age and {len(ages)} days (Kaplan-Meier);"
+        " no interval. n: sessions whose outcome was seen at this age and a day later."
     )
     ends = known["settled_proportion"]
     ticks = axis_ticks(np.floor(20 * ends.min()) / 20, 1, tick)

@@ -1,73 +1,21 @@
-"""A comparison of two ASR releases in words, and in a terminal."""
+"""A comparison of two ASR releases in a terminal."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from voice_ai_analytics.releases.effects import ADJUSTED, SIDE_BY_SIDE
-from voice_ai_analytics.report.text import points, probability, span
+from voice_ai_analytics.releases.results import ReleaseComparison
+from voice_ai_analytics.releases.words import q_of, told
+from voice_ai_analytics.wording import points, probability, span
 
-if TYPE_CHECKING:
-    from voice_ai_analytics.releases.results import ReleaseComparison
-
-CAUTION = {
-    ADJUSTED: "sessions of different times are compared, so this is what changed with it and not"
-    " what it caused",
-    SIDE_BY_SIDE: "both were served in the same weeks, and who got which is taken as chance",
+SHORT = {
+    "series, at the release": "series, release",
+    "series, in the last week": "series, last week",
+    "difference in differences": "diff-in-diffs",
 }
-
-
-def verdict_sentence(before: str, after: str, primary: list[dict]) -> str:
-    """Say in one sentence what is known of each metric.
-
-    Parameters
-    ----------
-    before, after : str
-        The releases.
-    primary : list of dict
-        The primary effect of each metric, with its verdict.
-
-    Returns
-    -------
-    str
-    """
-    by_verdict: dict[str, list[dict]] = {}
-    for effect in primary:
-        by_verdict.setdefault(effect["verdict"], []).append(effect)
-    parts = []
-    for verdict in ("improved", "worsened"):
-        parts += [f"{e['metric']} {verdict}, {difference(e)}" for e in by_verdict.get(verdict, [])]
-    if none := by_verdict.get("no evidence"):
-        listed = ", ".join(f"{e['metric']} ({difference(e)})" for e in none)
-        parts.append(f"there is no evidence of a change in {listed}")
-    for effect in by_verdict.get("cannot be told", []):
-        parts.append(
-            f"{effect['metric']} cannot be told: {effect['declined'] or 'it never varies'}"
-        )
-    adjusted = {e["assumes"] for e in _told(primary) if e["estimate"] == "adjusted"}
-    parts += [sentence for assumed, sentence in CAUTION.items() if assumed in adjusted]
-    return f"From {before} to {after}, {'; '.join(parts)}."
-
-
-def difference(effect: dict) -> str:
-    """Write a difference in percentage points, with its interval, q and n."""
-    n = " and ".join(f"{effect[f'n_{arm}']:,.0f}" for arm in ("before", "after"))
-    return (
-        f"{points(effect['difference'])} points, 95 % interval"
-        f" {span(effect['ci_low'], effect['ci_high'], points)}, q"
-        f" {probability(q_of(effect))}, n {n} {effect['unit']}"
-    )
-
-
-def q_of(effect: dict) -> float | None:
-    """Give the q value that verdicts are made by: the larger, of all or of primary estimates."""
-    known = [effect[name] for name in ("q_value", "primary_q_value") if effect[name] is not None]
-    return max(known, default=None)
 
 
 def render(result: ReleaseComparison, console: Console) -> None:
@@ -88,7 +36,7 @@ def render(result: ReleaseComparison, console: Console) -> None:
     effects, checks = [e for e in result.effects if e["declined"]], result.checks
     declined = [(f"{e['estimate']}: {e['declined']}", e["metric"]) for e in effects]
     passed = [(check["check"], check["metric"]) for check in checks if check["result"] == "passed"]
-    assumed = [(f"{e['estimate']}: {e['assumes']}", e["metric"]) for e in _told(result.primary)]
+    assumed = [(f"{e['estimate']}: {e['assumes']}", e["metric"]) for e in told(result.primary)]
     for line in _by_metric("Declined, ", declined):
         say(line)
     for check in checks:
@@ -101,23 +49,12 @@ def render(result: ReleaseComparison, console: Console) -> None:
     say(result.verdict, style="bold")
 
 
-def _told(effects: list[dict]) -> list[dict]:
-    return [effect for effect in effects if effect["verdict"] != "cannot be told"]
-
-
 def _by_metric(start: str, pairs: list[tuple[str, str]]) -> list[str]:
     """Say each thing once, with the metrics of which it is true."""
     metrics: dict[str, list[str]] = {}
     for what, metric in pairs:
         metrics.setdefault(what, []).append(metric)
     return [f"{start}{what} ({', '.join(of)})." for what, of in metrics.items()]
-
-
-SHORT = {
-    "series, at the release": "series, release",
-    "series, in the last week": "series, last week",
-    "difference in differences": "diff-in-diffs",
-}
 
 
 def _effects(result: ReleaseComparison) -> Table:

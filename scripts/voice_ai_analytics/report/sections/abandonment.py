@@ -1,4 +1,4 @@
-"""The report's section on when sessions are abandoned, and on the model under other settings."""
+"""The section on when sessions are abandoned, from the tables of `voice-ai fit-abandonment`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 
 from voice_ai_analytics.abandonment.hazard import band_name
+from voice_ai_analytics.plain import records
 from voice_ai_analytics.report.figures import Mark, Plot, axis_ticks, describe, row_plot, svg
-from voice_ai_analytics.report.text import (
+from voice_ai_analytics.wording import (
     capital,
     clean,
     count,
     odds_ratio,
     percent,
-    records,
     shorten,
     span,
     tick,
@@ -21,19 +21,18 @@ from voice_ai_analytics.report.text import (
 
 MODEL, HAZARD = "voice_ai_abandonment_model", "voice_ai_abandonment_hazard"
 SENSITIVITY = "voice_ai_abandonment_sensitivity"
-# For `Warehouse.read_tables`.
 TABLES = (MODEL, HAZARD, SENSITIVITY)
 NOT_YET = "When sessions are abandoned is not known yet: run voice-ai fit-abandonment."
 RATIO = "error_proportion_odds_ratio"
 
 
-def abandonment_plots(tables: dict[str, pd.DataFrame] | None) -> list[Plot]:
-    """Draw the hazard of abandoning by user turn, and the model under other settings.
+def plots(tables: dict[str, pd.DataFrame] | None) -> list[Plot]:
+    """Return the hazard of abandonment by user turn, and the model under other settings.
 
     Parameters
     ----------
     tables : dict of str to pandas.DataFrame, or None
-        `TABLES`, as `tables_of` gives them; None where no model has been fitted yet.
+        `TABLES`; None where no model has been fitted yet.
 
     Returns
     -------
@@ -44,13 +43,13 @@ def abandonment_plots(tables: dict[str, pd.DataFrame] | None) -> list[Plot]:
     return [_hazard(tables), _settings(tables[SENSITIVITY])]
 
 
-def abandonment_sentences(tables: dict[str, pd.DataFrame] | None) -> list[str]:
-    """Say when sessions are abandoned, what goes with transfers, and what other settings find.
+def sentences(tables: dict[str, pd.DataFrame] | None) -> list[str]:
+    """Return when sessions are abandoned, what goes with transfers, and what other settings find.
 
     Parameters
     ----------
     tables : dict of str to pandas.DataFrame, or None
-        As for `abandonment_plots`.
+        As for `plots`.
 
     Returns
     -------
@@ -85,12 +84,14 @@ def _hazard(tables: dict[str, pd.DataFrame]) -> Plot:
             name, question, None, clean(tables[MODEL]["hazard_verdict"].iloc[0]), columns, []
         )
     note = (
-        "Of the turns that are reached, the share after which the session is abandoned; other ends"
-        " leave the count. n: sessions that reach the turn. 95% intervals over users. Those more"
-        " prone to leave go first, which alone makes later turns look better."
+        "Of the turns that sessions reach, the share after which they are abandoned; sessions that"
+        " end otherwise leave the count. n: sessions that reach the turn. 95% intervals over users."
+        " Users who are more likely to leave go first, which alone makes later turns look better."
     )
     ends = np.nanmax([[mark.estimate, mark.high] for mark in marks])
-    figure = row_plot(marks, axis_ticks(0, ends, tick), "abandoned after the turn, of those at it")
+    figure = row_plot(
+        marks, axis_ticks(0, ends, tick), "abandoned after the turn, of sessions at it"
+    )
     return Plot(name, question, svg(figure, name, question, describe(marks)), note, columns, rows)
 
 
@@ -117,13 +118,13 @@ def _settings(settings: pd.DataFrame) -> Plot:
         marks.append(Mark(label, text, ratio, low, high, hollow))
     drawn = [end for m in marks for end in (m.low, m.high) if np.isfinite(end)]
     if not drawn:
-        reason = "No setting gives an odds ratio of errors."
+        reason = "No setting has an odds ratio for errors."
         return Plot(name, question, None, reason, columns, rows)
     ticks = axis_ticks(min([1.0, *drawn]), max([1.0, *drawn]), odds_ratio)
     note = (
         "Odds ratio of abandonment per standard deviation of the share of errors in the opening."
-        " k: user turns of the opening. n: sessions, which the settings share. Hollow: the 95%"
-        " interval holds 1."
+        " k: user turns of the opening. n: sessions, which settings share. Hollow: the 95% interval"
+        " includes 1."
     )
     figure = row_plot(marks, ticks, "odds ratio of errors per standard deviation", reference=1)
     return Plot(name, question, svg(figure, name, question, describe(marks)), note, columns, rows)
