@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -76,7 +76,7 @@ class Spool:
         """Return the only value of a query."""
         return self.database.execute(query).fetchone()[0]
 
-    def compare(self, batches: Iterator[pa.RecordBatch], normalizer: str) -> None:
+    def compare(self, batches: Iterable[pa.RecordBatch], normalizer: str) -> None:
         """Compare references and keep the counts in `compared`.
 
         Parameters
@@ -84,9 +84,7 @@ class Spool:
         batches, normalizer
             As for `evaluate`.
         """
-        # Closed while the warehouse still is open: a stream that ends later ends in an error.
-        with closing(batches), closing(evaluate(batches, normalizer)) as counts:
-            self.append("compared", counts)
+        self.append("compared", evaluate(batches, normalizer))
 
     @property
     def has_comparisons(self) -> bool:
