@@ -2,7 +2,6 @@
 -- quarantined, and the certified fact is replaced by the rest. A few bad rows are quarantine's work; most of a table is
 -- a broken load. Rows that are good in themselves do not count: duplicates, and turns whose session is not there.
 {%- set build = voice_ai_analytics.this_build() %}
--- depends_on: {{ ref('int_voice_ai__sessions_to_rebuild') }}
 
 with rows_read as (
 

@@ -1,4 +1,6 @@
 {%- set build = voice_ai_analytics.this_build() -%}
+{%- set sessions = ref('stg_voice_ai__sessions_typed') -%}
+{%- set turns = ref('stg_voice_ai__turns_typed') -%}
 {%- set text = dbt.type_string() -%}
 {%- if build.is_full -%}
 -- A full build reads everything, and doesn't have to say what.
@@ -21,7 +23,7 @@ with on_changed_days as (
         session_id,
         true as has_session_row,
         loaded_at
-    from {{ ref('stg_voice_ai__sessions_typed') }}
+    from {{ sessions }}
     where platform is not null and session_id is not null and {{ voice_ai_analytics.is_on_changed_day('sessions', build) }}
     union all
     select
@@ -29,7 +31,7 @@ with on_changed_days as (
         session_id,
         false as has_session_row,
         loaded_at
-    from {{ ref('stg_voice_ai__turns_typed') }}
+    from {{ turns }}
     where platform is not null and session_id is not null and {{ voice_ai_analytics.is_on_changed_day('turns', build) }}
 
 ),

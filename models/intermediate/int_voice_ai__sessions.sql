@@ -3,7 +3,6 @@
 {%- set build = voice_ai_analytics.this_build() %}
 {%- set rows = voice_ai_analytics.rows_of_build('sessions', build) %}
 {%- set columns = voice_ai_analytics.input_contract('sessions').columns.keys() | list + ['is_started_at_time_known'] %}
--- depends_on: {{ ref('int_voice_ai__sessions_to_rebuild') }}
 
 with current_sessions as (
 

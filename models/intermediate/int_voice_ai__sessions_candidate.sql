@@ -1,4 +1,5 @@
 {%- set build = voice_ai_analytics.this_build() -%}
+{%- set to_rebuild = ref('int_voice_ai__sessions_to_rebuild') -%}
 {%- set versions = ref('int_voice_ai__turns_versions') -%}
 {%- set attributes = voice_ai_analytics.user_attributes() -%}
 {%- set sums = voice_ai_analytics.turn_sums().keys() | list + ['repeated_turn_index_count'] -%}
@@ -10,8 +11,9 @@
     'is_started_at_time_known', 'ended_at', 'duration_seconds', 'outcome', 'outcome_raw', 'transfer_reason',
     'declared_turn_count', 'csat_score', 'cost_usd'
 ] -%}
-{%- set columns = given + counts + totals + load_times -%}
+{%- set columns = given + counts + totals + load_times %}
 
+-- depends_on: {{ ref('stg_voice_ai__sessions_typed') }}
 with turns as (
 
     select platform, session_id, {{ sums | join(', ') }}
@@ -59,7 +61,7 @@ sessions as (
     from {{ ref('int_voice_ai__user_journeys') }} as journeys
     inner join {{ build.fact }} as fact
         on journeys.session_key = fact.session_key and journeys.started_at = fact.started_at
-    where journeys.session_key not in (select session_key from {{ ref('int_voice_ai__sessions_to_rebuild') }})
+    where journeys.session_key not in (select session_key from {{ to_rebuild }})
     {%- endif %}
 
 ),

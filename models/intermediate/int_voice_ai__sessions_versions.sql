@@ -1,5 +1,4 @@
 {%- set build = voice_ai_analytics.this_build() -%}
--- depends_on: {{ ref('int_voice_ai__sessions_to_rebuild') }}
 {{ voice_ai_analytics.versions(
     'sessions',
     voice_ai_analytics.rows_of_build('sessions', build),

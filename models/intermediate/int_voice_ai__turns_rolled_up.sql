@@ -1,5 +1,4 @@
 {%- set build = voice_ai_analytics.this_build() -%}
--- depends_on: {{ ref('int_voice_ai__sessions_to_rebuild') }}
 {#- Words of 63 bits, in which each turn id sets one bit. -#}
 {%- set words = 4 -%}
 {%- set hash = voice_ai_analytics.text_hash('turn_id') -%}

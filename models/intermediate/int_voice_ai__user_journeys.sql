@@ -4,8 +4,9 @@
 {%- set users = ref('int_voice_ai__users') -%}
 {%- set columns = ['session_key', 'user_key', 'started_at', 'is_started_at_time_known', 'ended_at'] -%}
 {%- set journey_columns = ['user_session_number', 'is_callback_24h_known', 'is_called_back_24h', 'is_followed_by_return_7d'] -%}
-{%- set horizons = voice_ai_analytics.data_horizons(build, sessions, to_rebuild) -%}
+{%- set horizons = voice_ai_analytics.data_horizons(build, sessions, to_rebuild) %}
 
+-- depends_on: {{ ref('stg_voice_ai__sessions_typed') }}
 with rebuilt_sessions as (
 
     select {{ columns | join(', ') }} from {{ sessions }}
