@@ -12,8 +12,10 @@ from rich.console import Console
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.history.as_of import as_of_moment, as_of_statement
 from voice_ai_analytics.history.query import MetricAnswer, metric_query, render
+from voice_ai_analytics.metrics.certification import CertifiedBuild
 from voice_ai_analytics.warehouse import Transaction
 
+BUILD = CertifiedBuild("b1", datetime(2026, 3, 9, 4, 5, 6))
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 END_OF_DAY = (23, 59, 59, 999999)
 
@@ -51,7 +53,7 @@ def test_what_is_no_moment_of_the_past_is_told(text, told):
 class Project:
     """As much of a project as the past needs."""
 
-    directory, credentials = "here", SimpleNamespace(type="duckdb")
+    directory, connection = "here", SimpleNamespace(type="duckdb")
 
     def __init__(self) -> None:
         spine = {"schema": "s", "alias": "days", "time_spine": {"standard_granularity_column": "d"}}
@@ -141,7 +143,7 @@ def test_a_project_without_history_says_how_to_keep_it(warehouse):
     ("arguments", "told"),
     [
         ({"metrics": " ,"}, "metrics: name at least one"),
-        ({"metrics": "m", "start": "March"}, "start 'March': is no day"),
+        ({"metrics": "m", "start": "March"}, "start 'March': isn't a date"),
         ({"metrics": "m" * 201}, "metrics: "),
     ],
 )
@@ -160,7 +162,7 @@ def test_an_answer_as_text_json_and_csv():
         }
     )
     query = metric_query("voice_ai_completion_rate", "metric_time__day,voice_ai_session__channel")
-    answer = MetricAnswer(query, table, datetime(2026, 3, 4, *END_OF_DAY))
+    answer = MetricAnswer(query, table, BUILD, datetime(2026, 3, 4, *END_OF_DAY))
     console = Console(width=80, record=True)
     render(answer, console)
     shown = console.export_text()
