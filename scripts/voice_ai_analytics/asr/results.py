@@ -22,7 +22,7 @@ from voice_ai_analytics.asr.evaluation import (
     evaluate,
     rate_interval,
 )
-from voice_ai_analytics.suppression import SESSIONS, USERS, suppress
+from voice_ai_analytics.metrics.suppression import SESSIONS, USERS, suppress
 
 MEMORY = "500MB"  # DuckDB keeps the rest on disk
 DIMENSIONS = ("language", "asr_model", "channel", "region")
