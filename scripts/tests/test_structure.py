@@ -16,8 +16,8 @@ PACKAGE = "voice_ai_analytics"
 ROOT = Path(voice_ai_analytics.__file__).parent
 # From the ground up. Rooms of one floor don't know each other.
 FLOORS = [
-    {"errors", "plain", "wording", "postgres", "statistics", "simulate_references"},
-    {"files", "dbt_project", "simulate"},
+    {"errors", "plain", "wording", "postgres", "statistics", "simulate"},
+    {"files", "dbt_project"},
     {"warehouse"},
     {"metrics", "analysis", "load"},
     {"rates", "serving", "roles"},

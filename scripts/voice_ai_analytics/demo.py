@@ -20,7 +20,7 @@ from voice_ai_analytics.metrics.engine import MetricClient
 from voice_ai_analytics.pipeline import run_analysis, write_report
 from voice_ai_analytics.postgres import embedded_postgres_server
 from voice_ai_analytics.releases.frame import releases
-from voice_ai_analytics.simulate_references import FILE as REFERENCES
+from voice_ai_analytics.simulate.references import FILE as REFERENCES
 from voice_ai_analytics.warehouse import Warehouse
 
 HEADLINES = {

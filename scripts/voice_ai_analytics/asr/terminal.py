@@ -10,7 +10,15 @@ from voice_ai_analytics.asr.results import AsrEvaluation
 
 
 def render(result: AsrEvaluation, console: Console) -> None:
-    """Print the verdict, the groups, the calibration, and what a reader has to know."""
+    """Print the verdict, the groups, the calibration, and what a reader has to know.
+
+    Parameters
+    ----------
+    result : AsrEvaluation
+        From `estimate`.
+    console : rich.console.Console
+        Where to print.
+    """
 
     def say(text: str) -> None:
         console.print(text, highlight=False, markup=False)

@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from voice_ai_analytics.asr.calibration import warning
-from voice_ai_analytics.asr.results import RESULTS, numbers_as_floats, rate_sentence
+from voice_ai_analytics.asr.results import RESULTS, numbers_as_floats
+from voice_ai_analytics.asr.words import rate_sentence
 from voice_ai_analytics.report.figures import (
     GRID,
     INK,

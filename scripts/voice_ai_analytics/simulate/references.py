@@ -1,13 +1,15 @@
-"""Simulated reference transcripts: what some callers said, and what the recogniser made of it."""
+"""Simulated reference transcripts: what some callers said, and what the recogniser heard."""
 
 import csv
 from pathlib import Path
 
 import numpy as np
 
+from voice_ai_analytics.simulate.ids import session_id, turn_id
+
 FILE = "asr_references.csv"
 HEADER = ("turn_id", "platform", "reference_text", "hypothesis_text", "asr_model", "language")
-# Transcribing is dear: two in five sessions, and of many sessions some ten thousand.
+# Transcribing is expensive: two sessions in five, and at most about ten thousand.
 SHARE, MOST = 0.4, 10_000
 
 PHRASES = {
@@ -56,12 +58,13 @@ VOCABULARY = {
     language: sorted({word for phrase in phrases for word in phrase.split()})
     for language, phrases in PHRASES.items()
 }
-# How much less likely than its confidence says a word is right, in log-odds.
+# How much less likely a word is right than its confidence says, in log-odds.
 TOO_SURE = {
     "language": {"en": 0.0, "hi": 0.3, "es": 0.0, "ta": 0.5, "sw": 0.6},
     "asr_model": {"asr-1.0": 0.0, "asr-1.1": 0.1, "asr-2.0": 0.4},
 }
-DELETED, INSERTED = 0.25, 0.15  # of words that are not right: gone, or two others; else another
+# What becomes of wrong words: some are missing, some are two others, the rest are one other.
+DELETED, INSERTED = 0.25, 0.15
 
 
 class ReferenceFile:
@@ -70,17 +73,20 @@ class ReferenceFile:
     Parameters
     ----------
     directory : Path
-        Where it is put.
+        Where to write it.
     sessions : int
-        Of the whole simulation.
+        Number of sessions in the whole simulation.
+    repeats_turn_ids : bool
+        Whether turn ids come again in each session; the file then has a session_id too.
     """
 
-    def __init__(self, directory: Path, sessions: int) -> None:
+    def __init__(self, directory: Path, sessions: int, repeats_turn_ids: bool) -> None:
+        self.repeats_turn_ids = repeats_turn_ids
         self.path = directory / FILE
         self.share = min(SHARE, MOST / sessions)
-        self.rows = 0
         with self.path.open("w", encoding="utf-8", newline="") as stream:
-            csv.writer(stream, lineterminator="\n").writerow(HEADER)
+            named = ("session_id",) if repeats_turn_ids else ()
+            csv.writer(stream, lineterminator="\n").writerow(HEADER + named)
 
     def append(
         self,
@@ -90,18 +96,18 @@ class ReferenceFile:
         models: list[str],
         thousandths: np.ndarray,
     ) -> None:
-        """Transcribe some sessions.
+        """Transcribe some of these sessions.
 
         Parameters
         ----------
         rng : numpy.random.Generator
-            Decides which, what was said and what was heard.
+            Decides which sessions, what was said and what was heard.
         session_numbers : numpy.ndarray, shape (n,)
-            As their ids have them.
+            The numbers in their ids.
         languages, models : list of str
-            Of each session.
+            Language and ASR model of each session.
         thousandths : numpy.ndarray, shape (n, turns)
-            ASR confidence of each user turn; negative where there was no speech to recognise.
+            ASR confidence of each user turn; negative where there was no speech to recognize.
         """
         chosen = rng.random(len(session_numbers)) < self.share
         rows = []
@@ -112,12 +118,13 @@ class ReferenceFile:
             too_sure = TOO_SURE["language"][language] + TOO_SURE["asr_model"][model]
             right = 1 / (1 + np.exp(too_sure - np.log(confidence / (1 - confidence))))
             heard = _heard(rng, phrase.split(), VOCABULARY[language], right)
-            # The system speaks first, so that the user's turns have even numbers.
-            turn_id = f"T{session_numbers[place]:08d}-{2 * turn + 2:02d}"
-            rows.append((turn_id, "demo", phrase, heard, model, language))
+            number = session_numbers[place]
+            # The system speaks first, so the user's turns have even places.
+            turn = turn_id(number, 2 * turn + 2, self.repeats_turn_ids)
+            named = (session_id(number),) if self.repeats_turn_ids else ()
+            rows.append((turn, "demo", phrase, heard, model, language, *named))
         with self.path.open("a", encoding="utf-8", newline="") as stream:
             csv.writer(stream, lineterminator="\n").writerows(rows)
-        self.rows += len(rows)
 
 
 def _heard(rng: np.random.Generator, words: list[str], others: list[str], right: float) -> str:
