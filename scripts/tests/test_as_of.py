@@ -52,7 +52,7 @@ def test_what_is_no_moment_of_the_past_is_told(text, told):
 class Project:
     """As much of a project as the past needs."""
 
-    directory, credentials = "here", SimpleNamespace(type="duckdb")
+    directory, connection = "here", SimpleNamespace(type="duckdb")
 
     def __init__(self) -> None:
         spine = {"schema": "s", "alias": "days", "time_spine": {"standard_granularity_column": "d"}}
@@ -142,7 +142,7 @@ def test_a_project_without_history_says_how_to_keep_it(warehouse):
     ("arguments", "told"),
     [
         ({"metrics": " ,"}, "metrics: name at least one"),
-        ({"metrics": "m", "start": "March"}, "start 'March': is no day"),
+        ({"metrics": "m", "start": "March"}, "start 'March': isn't a date"),
         ({"metrics": "m" * 201}, "metrics: "),
     ],
 )

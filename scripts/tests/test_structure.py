@@ -16,12 +16,12 @@ PACKAGE = "voice_ai_analytics"
 ROOT = Path(voice_ai_analytics.__file__).parent
 # From the ground up. Rooms of one floor don't know each other.
 FLOORS = [
-    {"errors", "plain", "wording", "postgres", "statistics", "simulate"},
-    {"files", "dbt_project"},
-    {"warehouse"},
+    {"errors", "plain", "wording", "postgres", "statistics"},
+    {"files", "profile", "simulate"},
+    {"dbt_project"},
+    {"packages", "reader", "warehouse"},
     {"metrics", "analysis", "load"},
-    {"rates", "serving", "roles"},
-    {"history"},
+    {"rates", "serving", "roles", "history"},
     {"asr"},
     {"abandonment", "releases", "segments"},
     {"report"},

@@ -310,8 +310,7 @@ def query(
 
     from voice_ai_analytics.dbt_project import DbtProject
     from voice_ai_analytics.files import whole_file
-    from voice_ai_analytics.history.query import metric_query, render
-    from voice_ai_analytics.pipeline import query_metrics
+    from voice_ai_analytics.history.query import metric_query, query_metrics, render
 
     question = metric_query(metrics, group_by, where or (), start, end)
     project = DbtProject(project_dir.resolve(), profiles_dir, target)

@@ -16,7 +16,7 @@ from rich.table import Table
 from voice_ai_analytics.analysis import Result
 from voice_ai_analytics.dbt_project import REPOSITORY, DbtProject, install_packages
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.metrics.engine import MetricClient
+from voice_ai_analytics.metrics.compiler import MetricCompiler
 from voice_ai_analytics.pipeline import run_analysis, write_report
 from voice_ai_analytics.postgres import embedded_postgres_server
 from voice_ai_analytics.releases.frame import releases
@@ -130,9 +130,11 @@ def target_environment(paths: DemoPaths, target: str) -> Iterator[None]:
                     os.environ[name] = value
 
 
-def headline_metrics(client: MetricClient) -> pd.DataFrame:
-    """Give the headline metrics by language and channel, one row a pair."""
-    return client.query(list(HEADLINES), list(BREAKDOWN), order_by=list(BREAKDOWN))
+def headline_metrics(project: DbtProject) -> pd.DataFrame:
+    """Return the headline metrics, one row per language and channel."""
+    compiler = MetricCompiler(project)
+    query = compiler.compile(list(HEADLINES), list(BREAKDOWN), order_by=list(BREAKDOWN))
+    return Warehouse(project).query(query)
 
 
 def headline_table(headlines: pd.DataFrame) -> Table:
@@ -191,7 +193,6 @@ def model_and_report(project: DbtProject, paths: DemoPaths) -> tuple[Result, pd.
         The model and the headline metrics.
     """
     model = run_analysis("fit-abandonment", project, paths.model)
-    client = MetricClient(project)
-    headlines = headline_metrics(client)
+    headlines = headline_metrics(project)
     write_report(project, paths.model, paths.report)
     return model, headlines

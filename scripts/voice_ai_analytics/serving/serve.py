@@ -26,8 +26,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.serving.reader import TimedOut, Unavailable
-from voice_ai_analytics.serving.service import MetricQuery, MetricService, plain
+from voice_ai_analytics.metrics.query import MetricQuery, plain
+from voice_ai_analytics.reader import TimedOut, Unavailable
+from voice_ai_analytics.serving.service import MetricService
 
 KEYS = "VOICE_AI_API_KEYS"
 SHORTEST_KEY = 16

@@ -1,4 +1,4 @@
-"""Queries of strangers' metrics: read-only, limited in time and rows, as Arrow tables."""
+"""Read-only queries as Arrow tables, limited in time and rows, with the warehouse's own driver."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import duckdb
-import psycopg2
-import psycopg2.pool
 import pyarrow as pa
 
 from voice_ai_analytics.dbt_project import DbtProject
@@ -54,7 +51,7 @@ class Reader:
     def __init__(self, project: DbtProject, seconds: float, connections: int) -> None:
         self.seconds = seconds
         self._project = project
-        self._engine = project.credentials.type
+        self._engine = project.connection.type
         if self._engine not in ("duckdb", "postgres"):
             raise UserError(f"{self._engine}: voice-ai reads DuckDB and PostgreSQL targets")
         self._pool = _Pool(project, connections, seconds)
@@ -99,6 +96,8 @@ class Reader:
         self._pool.close()
 
     def _fetch_duckdb(self, query: str) -> pa.Table:
+        import duckdb
+
         try:
             # Opened for each query: an open file would keep dbt from building.
             connection = duckdb.connect(self._project.duckdb_path, read_only=True)
@@ -139,10 +138,12 @@ class _Pool:
         self._lock = threading.Lock()
 
     def _connect(self):
+        from psycopg2.pool import ThreadedConnectionPool
+
         with self._lock:
             if self._pool is None:
                 milliseconds = round(self._seconds * 1000)
-                self._pool = psycopg2.pool.ThreadedConnectionPool(
+                self._pool = ThreadedConnectionPool(
                     0,
                     self._connections,
                     **self._project.postgres_parameters,
@@ -155,6 +156,8 @@ class _Pool:
 
     @contextmanager
     def cursor(self) -> Iterator:
+        import psycopg2
+
         connection = None
         try:
             connection = self._answering()
@@ -172,6 +175,8 @@ class _Pool:
 
     def _answering(self):
         """Give a connection that answers: those from before a restart of the server do not."""
+        import psycopg2
+
         pool = self._connect()
         for attempt in range(self._connections + 1):
             connection = pool.getconn()
@@ -202,15 +207,19 @@ def _arrow_column(type_code: int, values: list) -> pa.Array:
 
 
 def _without_decimals(table: pa.Table) -> pa.Table:
+    """Turn decimals, the type of sums of counts, into what JSON and data frames expect."""
     for number, column in enumerate(table.columns):
         if pa.types.is_decimal(column.type):
-            numbers = _numbers(column.to_pylist())
+            try:
+                numbers = column.cast(pa.int64())
+            except pa.ArrowInvalid:
+                numbers = column.cast(pa.float64())
             table = table.set_column(number, table.column_names[number], numbers)
     return table
 
 
 def _numbers(values: list[decimal.Decimal | None]) -> pa.Array:
-    """Turn decimals, as which sums of counts come, into what JSON and data frames expect."""
+    """Turn decimals, the type of sums of counts, into what JSON and data frames expect."""
     known = [value for value in values if value is not None]
     is_whole = all(value == value.to_integral_value() and abs(value) < 2**63 for value in known)
     kind = int if is_whole else float
