@@ -20,13 +20,14 @@ FLOORS = [
     {"files", "profile", "simulate"},
     {"dbt_project"},
     {"packages", "reader", "warehouse"},
-    {"metrics", "analysis", "load"},
+    {"metrics", "analysis", "forgetting", "load"},
     {"rates", "serving", "roles", "history"},
     {"asr"},
     {"abandonment", "releases", "segments"},
     {"report"},
     {"pipeline"},
     {"demo"},
+    {"commands"},
     {"cli"},
 ]
 HEAVY = {"duckdb", "matplotlib", "numpy", "pandas", "psycopg2", "sklearn", "statsmodels"}

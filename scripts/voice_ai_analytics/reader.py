@@ -12,7 +12,7 @@ import pyarrow as pa
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
 
-# By PostgreSQL's type numbers; all others are read as text.
+# By PostgreSQL's type numbers; other types are read as text.
 ARROW_TYPES = {
     16: pa.bool_(),
     20: pa.int64(),
@@ -36,14 +36,14 @@ class TimedOut(UserError):
 
 
 class Reader:
-    """Reads a project's warehouse for many at once, and changes nothing in it.
+    """Reads a project's warehouse for several clients at once, and changes nothing in it.
 
     Parameters
     ----------
     project : DbtProject
-        Names the database. Its user should be one that can only read.
+        Names the database. Its user should only be able to read.
     seconds : float
-        The longest a query may take.
+        The longest time for a query.
     connections : int
         The most queries at once.
     """
@@ -64,7 +64,7 @@ class Reader:
         query : str
             Compiled by MetricFlow.
         most_rows : int
-            One row more is an error: half an answer is a wrong one.
+            One row more is an error: half an answer would be a wrong one.
 
         Returns
         -------
@@ -74,11 +74,11 @@ class Reader:
         Raises
         ------
         Unavailable
-            Where the database does not answer.
+            If the database doesn't answer.
         TimedOut
-            Where the query takes too long.
+            If the query takes too long.
         UserError
-            Where it has too many rows, or the database refuses it.
+            If it has too many rows, or the database refuses it.
         """
         limited = f"select * from (\n{query}\n) as limited limit {most_rows + 1}"
         if self._engine == "duckdb":
@@ -92,7 +92,7 @@ class Reader:
         return found
 
     def close(self) -> None:
-        """Give back all connections."""
+        """Close all connections."""
         self._pool.close()
 
     def _fetch_duckdb(self, query: str) -> pa.Table:
@@ -103,7 +103,7 @@ class Reader:
             connection = duckdb.connect(self._project.duckdb_path, read_only=True)
         except duckdb.Error as error:
             raise Unavailable(
-                f"the warehouse cannot be opened, is dbt building? {_first_line(error)}"
+                f"the warehouse can't be opened, is dbt building? {_first_line(error)}"
             ) from error
         with connection:
             timer = threading.Timer(self.seconds, connection.interrupt)
@@ -130,7 +130,7 @@ class Reader:
 
 
 class _Pool:
-    """PostgreSQL connections, opened when needed, and again when the server was gone."""
+    """PostgreSQL connections, opened when needed, and reopened after the server was gone."""
 
     def __init__(self, project: DbtProject, connections: int, seconds: float) -> None:
         self._project, self._connections, self._seconds = project, connections, seconds
@@ -166,7 +166,7 @@ class _Pool:
         except psycopg2.errors.QueryCanceled as error:
             raise TimedOut(f"the query took longer than {self._seconds:g} s") from error
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-            raise Unavailable(f"the warehouse does not answer: {_first_line(error)}") from error
+            raise Unavailable(f"the warehouse doesn't answer: {_first_line(error)}") from error
         except psycopg2.Error as error:
             raise UserError(f"the database refuses: {_first_line(error)}") from error
         finally:
@@ -174,7 +174,7 @@ class _Pool:
                 self._pool.putconn(connection, close=bool(connection.closed))
 
     def _answering(self):
-        """Give a connection that answers: those from before a restart of the server do not."""
+        """Return a connection that answers; those from before a restart of the server don't."""
         import psycopg2
 
         pool = self._connect()

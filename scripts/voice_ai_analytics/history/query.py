@@ -14,6 +14,11 @@ from rich.table import Table
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.metrics.certification import (
+    CertifiedBuild,
+    certified_build,
+    newest_build,
+)
 from voice_ai_analytics.metrics.compiler import MetricCompiler
 from voice_ai_analytics.metrics.query import MetricQuery, checked_statement, plain
 from voice_ai_analytics.reader import Reader
@@ -89,8 +94,8 @@ def query_metrics(
     Raises
     ------
     UserError
-        As from `checked_statement`; if nothing is known about the moment, or no history is kept of
-        what the query reads.
+        As from `checked_statement`; if the tables aren't certified, nothing is known about the
+        moment, or no history is kept of what the query reads.
     """
     sorted_query = query.model_copy(update={"order_by": query.order_by or query.group_by})
     statement, moment = checked_statement(MetricCompiler(project), sorted_query), None
@@ -105,10 +110,11 @@ def query_metrics(
         statement = as_of_statement(project, warehouse, statement, moment)
     reader = Reader(project, MOST_SECONDS, connections=1)
     try:
+        build = certified_build(reader.fetch(newest_build(project), 1).to_pylist())
         table = reader.fetch(statement, MOST_ROWS)
     finally:
         reader.close()
-    return MetricAnswer(query, table, moment)
+    return MetricAnswer(query, table, build, moment)
 
 
 @dataclass(frozen=True)
@@ -121,12 +127,15 @@ class MetricAnswer:
         The question.
     table : pyarrow.Table
         One row per group, sorted by it; columns have the names asked for.
+    build : CertifiedBuild
+        The build that certified it.
     moment : datetime or None
         The moment it describes, UTC; None for now.
     """
 
     query: MetricQuery
     table: pa.Table
+    build: CertifiedBuild
     moment: datetime | None = None
 
     @property
@@ -139,7 +148,7 @@ class MetricAnswer:
         """Return one sentence about what was found."""
         rows = "1 row" if self.table.num_rows == 1 else f"{self.table.num_rows:,} rows"
         if self.moment is None:
-            return f"{rows}, as certified now."
+            return f"{rows}, as certified at {self.build.certified_at:%Y-%m-%d %H:%M:%S} UTC."
         from voice_ai_analytics.history.as_of import told
 
         return f"{rows}, as known on {told(self.moment)}."
@@ -149,6 +158,10 @@ class MetricAnswer:
         return {
             "verdict": self.verdict,
             "as_of": self.moment and self.moment.isoformat() + "Z",
+            "build": {
+                "build_id": self.build.build_id,
+                "certified_at": self.build.certified_at.isoformat() + "Z",
+            },
             "query": self.query.model_dump(mode="json", exclude_defaults=True),
             "rows": plain(self.table),
         }

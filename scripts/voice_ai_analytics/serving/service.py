@@ -12,6 +12,11 @@ import pyarrow as pa
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.metrics.certification import (
+    CertifiedBuild,
+    certified_build,
+    newest_build,
+)
 from voice_ai_analytics.metrics.compiler import MetricCompiler
 from voice_ai_analytics.metrics.query import MetricQuery, check_metrics, checked_statement
 from voice_ai_analytics.reader import Reader, Unavailable
@@ -68,6 +73,7 @@ class MetricService:
         self._stamp = self._stamp_now()
         self._compiler = MetricCompiler(project)
         self._loaded_at = datetime.now(UTC)
+        self._newest_build = newest_build(project)
         self._trouble: str | None = None
 
     def metrics(self) -> list[dict]:
@@ -118,21 +124,36 @@ class MetricService:
         Returns
         -------
         pyarrow.Table
-            One row a group; columns named as asked for.
+            One row per group; columns have the names asked for. The schema's metadata names the
+            certified build, see `build_of`.
 
         Raises
         ------
         UserError
-            Where a name is not known, with the nearest ones; where a clause, a range or an answer
-            is not within the limits.
+            If a name isn't known, with the nearest ones; if a clause, a range or an answer is
+            beyond the limits.
+        NotCertified
+            If the certified tables were replaced by a build that hasn't passed.
         Unavailable, TimedOut
-            Where the warehouse does not answer in time, or too many ask at once.
+            If the warehouse doesn't answer in time, or too many ask at once.
         """
         if query.limit is not None and query.limit > self.limits.rows:
             raise UserError(f"limit: at most {self.limits.rows:,}")
         statement = self.explain(query)
         with self._place():
-            return self._reader.fetch(statement, self.limits.rows)
+            build = self._build()
+            table = self._reader.fetch(statement, self.limits.rows)
+            if self._build() != build:
+                raise Unavailable("a build was certified during this query; ask again")
+        return table.replace_schema_metadata(
+            {
+                "voice_ai_build_id": build.build_id,
+                "voice_ai_certified_at": build.certified_at.isoformat() + "Z",
+            }
+        )
+
+    def _build(self) -> CertifiedBuild:
+        return certified_build(self._reader.fetch(self._newest_build, 1).to_pylist())
 
     def health(self) -> dict:
         """Tell whether all is well: ``status`` is ok or degraded, ``trouble`` says why.
@@ -201,3 +222,9 @@ class MetricService:
             self._stamp = stamp
         finally:
             self._reloading.release()
+
+
+def build_of(answer: pa.Table) -> dict[str, str]:
+    """Return the certified build that an answer of `MetricService` describes."""
+    known = {key.decode(): value.decode() for key, value in answer.schema.metadata.items()}
+    return {name: known[f"voice_ai_{name}"] for name in ("build_id", "certified_at")}
