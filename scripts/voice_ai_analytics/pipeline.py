@@ -1,4 +1,4 @@
-"""The steps that read a built project: analyses, metric queries and the report.
+"""The steps that read a built project: analyses and the report.
 
 Each step imports what it needs when it is called: statistics and plots take seconds to load.
 """
@@ -6,19 +6,20 @@ Each step imports what it needs when it is called: statistics and plots take sec
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voice_ai_analytics.analysis import Result, Source
-from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.files import whole_file, write_whole
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
-    from voice_ai_analytics.history.query import MetricAnswer
-    from voice_ai_analytics.serving.service import MetricQuery
+    from voice_ai_analytics.dbt_project import DbtProject
 
 # The folder of each analysis, by its command; `analysis.py` says what is in it.
 ANALYSES = {
@@ -111,53 +112,6 @@ def _document(result: Result, as_of: str | None) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def query_metrics(
-    project: DbtProject, query: MetricQuery, as_of: str | None = None
-) -> MetricAnswer:
-    """Return the answer to a metric query, now or as it would have been on a day.
-
-    Parameters
-    ----------
-    project : DbtProject
-        Built by dbt.
-    query : MetricQuery
-        The question.
-    as_of : str or None
-        As for `as_of_moment`; None for now.
-
-    Returns
-    -------
-    MetricAnswer
-
-    Raises
-    ------
-    UserError
-        As from `MetricService.query`; where nothing is known about the moment, or no history is
-        kept of what the query reads.
-    """
-    from voice_ai_analytics.history.query import MetricAnswer
-    from voice_ai_analytics.serving.reader import Reader
-    from voice_ai_analytics.serving.service import Limits, MetricService
-
-    limits = Limits(rows=1_000_000, seconds=600)
-    statement, moment = MetricService(project, limits).explain(query), None
-    if as_of is not None:
-        from voice_ai_analytics.history.as_of import as_of_moment, as_of_statement, check_history
-        from voice_ai_analytics.warehouse import Warehouse
-
-        moment, warehouse = as_of_moment(as_of), Warehouse(project)
-        check_history(project, warehouse, moment)
-        statement = as_of_statement(project, warehouse, statement, moment)
-    reader = Reader(project, limits.seconds, connections=1)
-    try:
-        table = reader.fetch(statement, limits.rows)
-    finally:
-        reader.close()
-    if query.group_by:
-        table = table.sort_by([(name, "ascending") for name in query.group_by])
-    return MetricAnswer(query, table, moment)
-
-
 def write_report(project: DbtProject, model_json: Path | None, output: Path) -> None:
     """Write the HTML report of a built project.
 
@@ -177,12 +131,9 @@ def write_report(project: DbtProject, model_json: Path | None, output: Path) -> 
     from voice_ai_analytics.warehouse import Warehouse
 
     warehouse, compiler = Warehouse(project), MetricCompiler(project)
-    data = gather(
-        lambda metrics, group_by: warehouse.query(compiler.compile(metrics, group_by)),
-        warehouse,
-        project.manifest,
-        target_dir=project.directory / "target",
-        model_json=model_json,
-        min_cohort_size=project.min_cohort_size,
-    )
-    write_whole(output, render(data, read_analyses(warehouse)))
+
+    def ask(metrics: Sequence[str], group_by: Sequence[str]) -> pd.DataFrame:
+        return warehouse.query(compiler.compile(metrics, group_by))
+
+    data = replace(gather(project, warehouse, ask, model_json), analyses=read_analyses(warehouse))
+    write_whole(output, render(data))
