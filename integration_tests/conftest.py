@@ -14,8 +14,6 @@ from consumer import Consumer, install
 
 from voice_ai_analytics.postgres import embedded_postgres_server
 
-ENGINES = ("duckdb", "postgres")
-
 
 def _execute(server: dict[str, str], *statements: str) -> None:
     with closing(

@@ -6,8 +6,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from conftest import ENGINES
-from consumer import Consumer
+from consumer import ENGINES, Consumer
 
 TEN_LINES = """\
 name: ten_lines

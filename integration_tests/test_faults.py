@@ -21,8 +21,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import ENGINES
-from consumer import install
+from consumer import ENGINES, install
 from faults import (
     COMPARED,
     DATABASE,

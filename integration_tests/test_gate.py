@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 
 import psycopg2
 import pytest
-from conftest import ENGINES
-from consumer import Consumer
+from consumer import ENGINES, Consumer
 
 PROJECT = """\
 name: gate

@@ -12,8 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from conftest import ENGINES
-from consumer import Consumer
+from consumer import ENGINES, Consumer
 from statsmodels.duration.survfunc import SurvfuncRight
 
 from voice_ai_analytics.dbt_project import DbtProject

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ENGINES
+from consumer import ENGINES
 
 from voice_ai_analytics import cli
 from voice_ai_analytics.dbt_project import DbtProject

@@ -7,8 +7,7 @@ by eye; beside each query stands the answer that was counted by eye.
 from __future__ import annotations
 
 import pytest
-from conftest import ENGINES
-from consumer import Consumer
+from consumer import ENGINES, Consumer
 
 ELIGIBLE = "outcome_raw not in ('no_answer', 'in_progress')"
 USER_TURN = "speaker = 'user'"

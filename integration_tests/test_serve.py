@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pyarrow.ipc
 import pytest
-from conftest import ENGINES
-from consumer import Consumer
+from consumer import ENGINES, Consumer
 from fastapi.testclient import TestClient
 
 from voice_ai_analytics.dbt_project import DbtProject
