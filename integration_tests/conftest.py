@@ -1,7 +1,8 @@
-"""Engines and consumer projects for the tests: DuckDB in a file, PostgreSQL from a wheel."""
+"""Databases and consumer projects for the tests: DuckDB in a file, PostgreSQL from a wheel."""
 
 from __future__ import annotations
 
+import json
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from consumer import Consumer, install
+from consumer import REPOSITORY, Consumer, install
 
 from voice_ai_analytics.postgres import embedded_postgres_server
 
@@ -34,21 +35,21 @@ def _execute(server: dict[str, str], *statements: str) -> None:
 def postgres_server() -> Iterator[dict[str, str]]:
     """Run one PostgreSQL server for all tests of this process.
 
-    Not under pytest's own directory, which each start of pytest closes to other users: as root, the
-    server runs as one.
+    Its files aren't below pytest's own directory, which pytest closes to other users: as root, the
+    server runs as one of them.
     """
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
         embedded_postgres_server(Path(directory) / "data") as variables,
     ):
-        # Nothing here must survive a crash of the machine, and waiting for the disk takes minutes.
+        # Nothing here has to survive a crash, and waiting for the disk takes minutes.
         _execute(variables, "alter system set fsync = off", "select pg_reload_conf()")
         yield variables
 
 
 @pytest.fixture(scope="session")
 def postgres_database(postgres_server) -> Callable[[], dict[str, str]]:
-    """Give the variables of a new, empty database at each call."""
+    """Return a function that creates a database and returns its environment variables."""
 
     def create() -> dict[str, str]:
         name = f"test_{uuid.uuid4().hex}"
@@ -59,8 +60,16 @@ def postgres_database(postgres_server) -> Callable[[], dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
+def manifest(consumer) -> dict:
+    """Parse the demo, in which every optional part is switched on."""
+    made = consumer(REPOSITORY / "demo", "duckdb")
+    made.dbt("parse")
+    return json.loads((made.directory / "target" / "manifest.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
 def consumer(tmp_path_factory, request) -> Callable[..., Consumer]:
-    """Make a consumer project from a directory of this folder, or an empty one, on an engine."""
+    """Return a function that makes a consumer project: a copy of a directory, or an empty one."""
 
     def make(source: str | Path | None, engine: str) -> Consumer:
         environment = {}
