@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 import psycopg2
 import pytest
-from consumer import REPOSITORY, Consumer, install
+from consumer import ENGINES, REPOSITORY, Consumer, install
 
 from voice_ai_analytics.postgres import embedded_postgres_server
 
@@ -29,6 +31,30 @@ def _execute(server: dict[str, str], *statements: str) -> None:
         with connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items) -> None:
+    """Group tests that share a built project, so that one worker builds it once.
+
+    These are the tests of one file on one engine, and all that look at the deployment of bi/.
+    """
+    for item in items:
+        name = "bi" if item.path.parent.name == "bi" else item.path.stem
+        values = getattr(item, "callspec", None) and item.callspec.params.values()
+        engines = {str(value).partition(" ")[0] for value in values or ()} & {*ENGINES}
+        if name != "bi" and item.path.parent == Path(__file__).parent:
+            name = "-".join([name, *engines])
+        item.add_marker(pytest.mark.xdist_group(name))
+
+
+def pytest_sessionfinish(session) -> None:
+    """In CI everything can be installed: a dashboard that nobody looked at is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter:
+        skipped = [report.nodeid for report in reporter.stats.get("skipped", [])]
+        if any("integration_tests/bi/" in name for name in skipped):
+            session.exitstatus = 1
 
 
 @pytest.fixture(scope="session")
@@ -80,3 +106,17 @@ def consumer(tmp_path_factory, request) -> Callable[..., Consumer]:
         return install(source, tmp_path_factory.mktemp("consumer"), engine, environment)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def metrics_seed(consumer) -> Callable[[str], Consumer]:
+    """Return a function that builds the seed of test_metrics once per engine, to be read only."""
+
+    @cache
+    def build(engine: str) -> Consumer:
+        made = consumer("metrics", engine)
+        made.dbt("seed")
+        made.dbt("build", "--exclude-resource-type", "unit_test", "seed")
+        return made
+
+    return build

@@ -188,12 +188,9 @@ HAND_WRITTEN = {
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def project(request, consumer) -> Consumer:
-    """Build the package over the seed, once an engine."""
-    made = consumer("metrics", request.param)
-    made.dbt("seed")
-    made.dbt("build")
-    return made
+def project(request, metrics_seed) -> Consumer:
+    """Return the package built over the seed."""
+    return metrics_seed(request.param)
 
 
 @pytest.fixture(scope="module")
