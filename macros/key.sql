@@ -1,5 +1,10 @@
-{#- A surrogate key over a platform and the id that platform gave. The platform's length goes in front:
-    joined plainly, ('a', 'b-c') and ('a-b', 'c') would be one key. -#}
-{% macro key(platform, id) -%}
-    md5(cast(length({{ platform }}) as {{ dbt.type_string() }}) || ':' || {{ platform }} || ':' || {{ id }})
+{#- A surrogate key over ids, each given by the platform. The length of all but the last goes in front: joined plainly,
+    ('a', 'b-c') and ('a-b', 'c') would have the same key. -#}
+{% macro key(platform, session_id, turn_id=none) -%}
+    {%- set text = dbt.type_string() -%}
+    md5(
+        cast(length({{ platform }}) as {{ text }}) || ':' || {{ platform }} || ':'
+        {%- if turn_id %} || cast(length({{ session_id }}) as {{ text }}) || ':'{% endif %} || {{ session_id }}
+        {%- if turn_id %} || ':' || {{ turn_id }}{% endif %}
+    )
 {%- endmacro %}

@@ -5,22 +5,14 @@
     schema='voice_ai',
     unique_key='session_key',
     strategy='check',
-    check_cols=['outcome', 'outcome_raw', 'transfer_reason', 'csat_score', 'asr_model', 'is_deleted_upstream'],
-    updated_at=voice_ai_analytics.to_utc('current_timestamp')
+    check_cols='all',
+    updated_at=voice_ai_analytics.to_utc('current_timestamp'),
+    post_hook="{{ voice_ai_analytics.end_versions_of_sessions_that_left() }}"
 ) }}
 
--- Reads the certified fact, so that only tested outcomes enter history.
-select
-    session_key,
-    platform,
-    session_id,
-    started_at,
-    outcome,
-    outcome_raw,
-    transfer_reason,
-    csat_score,
-    asr_model,
-    is_deleted_upstream
+-- Reads the certified fact, so that only tested sessions enter history.
+-- depends_on: {{ ref('int_voice_ai__sessions_to_rebuild') }}
+select *
 from {{ ref('fact_voice_ai_sessions') }}
 {%- set candidate = ref('int_voice_ai__sessions_candidate') %}
 {%- set build = voice_ai_analytics.this_build() %}

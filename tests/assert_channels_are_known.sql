@@ -5,6 +5,6 @@ select
     platform,
     channel_raw,
     count(*) as session_count
-from {{ ref('stg_voice_ai__sessions') }}
+from {{ ref('int_voice_ai__sessions') }}
 where channel = 'other' and lower(channel_raw) <> 'other'
 group by platform, channel_raw

@@ -3,28 +3,35 @@
 -- a broken load. Rows that are good in themselves do not count: duplicates, and turns whose session is not there.
 {%- set build = voice_ai_analytics.this_build() %}
 
-with checked_rows as (
+with rows_read as (
 
-    {% for table in ['sessions', 'turns'] %}
     select
-        '{{ table }}' as table_name,
+        'sessions' as table_name,
         platform,
-        case when quarantine_reasons is not null then 1 else 0 end as is_bad
-    from {{ voice_ai_analytics.rows_of_build(table, build) }}
-    {{ "union all" if not loop.last }}
-    {% endfor %}
+        count(*) as raw_rows,
+        count(quarantine_reasons) as bad_rows
+    from {{ voice_ai_analytics.rows_of_build('sessions', build) }} as sessions
+    group by platform
+    union all
+    select
+        'turns' as table_name,
+        platform,
+        sum(turn_count) as raw_rows,
+        sum(rejected_turn_count) as bad_rows
+    from {{ ref('int_voice_ai__turns_rolled_up') }}
+    group by platform
 
 )
 
 select
     table_name,
     platform,
-    count(*) as raw_rows,
-    sum(is_bad) as bad_rows
-from checked_rows
+    sum(raw_rows) as raw_rows,
+    sum(bad_rows) as bad_rows
+from rows_read
 group by grouping sets ((table_name, platform), (table_name))
 having
     -- Rows without a platform are bad, but no platform.
     (platform is not null or grouping(platform) = 1)
-    and count(*) >= 100
-    and sum(is_bad) * 2 > count(*)
+    and sum(raw_rows) >= 100
+    and sum(bad_rows) * 2 > sum(raw_rows)

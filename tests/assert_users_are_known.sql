@@ -3,12 +3,12 @@
 
 with known_users as (
 
-    select user_key from {{ ref('stg_voice_ai__users') }}
+    select user_key from {{ ref('int_voice_ai__users') }}
 
 )
 
 select sessions.session_key
-from {{ ref('stg_voice_ai__sessions') }} as sessions
+from {{ ref('int_voice_ai__sessions') }} as sessions
 left join known_users on sessions.user_key = known_users.user_key
 where
     sessions.user_key is not null

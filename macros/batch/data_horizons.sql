@@ -1,21 +1,18 @@
 {#- The newest start in the data with this build (`now`), and the ends that became or ceased to be a day older than it
     since the last build (`low` to `high`), as SQL. -#}
-{% macro data_horizons(build, sessions, kept, affected) -%}
+{% macro data_horizons(build, sessions, to_rebuild) -%}
     {%- set newest = '(select max(started_at) from ' ~ sessions ~ ')' -%}
     {%- if build.fact -%}
-        {%- set newest = 'greatest(' ~ newest ~ ', (select max(started_at) from ' ~ kept ~ '))' -%}
+        {%- set newest = 'greatest(' ~ newest ~ ', (select max(started_at) from '
+            ~ voice_ai_analytics.sessions_deleted_upstream(build) ~ ' as deleted_upstream))' -%}
     {%- endif -%}
     {%- if build.is_full or not execute -%} {{ return({'now': newest}) }} {%- endif -%}
-    {%- set row = run_query(
-        'select max(started_at) as former, ' ~ newest ~ ' as rebuilt from ' ~ build.fact
-    ).rows[0] -%}
-    {%- set former = row['former'] -%}
-    {%- set now = row['rebuilt'] -%}
+    {%- set row = run_query('select max(started_at) as former, ' ~ newest ~ ' as rebuilt from ' ~ build.fact).rows[0] -%}
+    {%- set former, now = row['former'], row['rebuilt'] -%}
     {%- if not now or (former and now < former) -%}
         {%- set now = run_query(
             'select greatest(max(fact.started_at), ' ~ newest ~ ') as now from ' ~ build.fact ~ ' as fact'
-            ~ ' left join ' ~ affected ~ ' as affected on fact.session_key = affected.session_key'
-            ~ ' where affected.session_key is null'
+            ~ ' where fact.session_key not in (select session_key from ' ~ to_rebuild ~ ')'
         ).rows[0]['now'] -%}
     {%- endif -%}
     {%- set instants = [former or now, now] | map('string') | sort | list -%}

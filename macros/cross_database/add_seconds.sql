@@ -1,12 +1,12 @@
 {#- A timestamp some seconds later; the seconds may be fractional. -#}
 {% macro add_seconds(instant, seconds) -%}
-    {{ return(adapter.dispatch('add_seconds', 'voice_ai_analytics')(instant, seconds)) }}
+    {{ return(adapter.dispatch('voice_ai_add_seconds', 'voice_ai_analytics')(instant, seconds)) }}
 {%- endmacro %}
 
-{% macro default__add_seconds(instant, seconds) -%}
+{% macro default__voice_ai_add_seconds(instant, seconds) -%}
     {{ instant }} + ({{ seconds }}) * interval '1 second'
 {%- endmacro %}
 
-{% macro duckdb__add_seconds(instant, seconds) -%}
+{% macro duckdb__voice_ai_add_seconds(instant, seconds) -%}
     {{ instant }} + to_microseconds(cast(round(cast({{ seconds }} as double) * 1000000) as bigint))
 {%- endmacro %}

@@ -2,14 +2,14 @@
     PostgreSQL would put each into every place that names it, and evaluate it as often. What is read outside can still
     use an index. -#}
 {% macro read_once(relation, columns, expressions, outside) -%}
-    {{ return(adapter.dispatch('read_once', 'voice_ai_analytics')(relation, columns, expressions, outside)) }}
+    {{ return(adapter.dispatch('voice_ai_read_once', 'voice_ai_analytics')(relation, columns, expressions, outside)) }}
 {%- endmacro %}
 
-{% macro default__read_once(relation, columns, expressions, outside) -%}
+{% macro default__voice_ai_read_once(relation, columns, expressions, outside) -%}
 select {{ (expressions + outside) | join(', ') }} from {{ relation }}
 {%- endmacro %}
 
-{% macro postgres__read_once(relation, columns, expressions, outside) -%}
+{% macro postgres__voice_ai_read_once(relation, columns, expressions, outside) -%}
 {#- An `offset` is what PostgreSQL does not look through. -#}
 select {{ (['evaluated.*'] + outside) | join(', ') }}
 from (

@@ -9,12 +9,3 @@
     ).rows -%}
     {{ return(rows | length == 1 and rows[0].get('keeps_history') is true) }}
 {%- endmacro %}
-
-
-{#- Whether this build writes history: with the snapshots switched off or not selected, it does not. -#}
-{% macro keeps_history() -%}
-    {{ return(
-        'snapshot.voice_ai_analytics.voice_ai_session_versions' in selected_resources
-        and 'snapshot.voice_ai_analytics.voice_ai_session_outcomes' in selected_resources
-    ) }}
-{%- endmacro %}

@@ -63,28 +63,3 @@
            else 'select ' ~ (read + as_it_is) | join(', ') ~ ' from ' ~ relation }}
     ) as given
 {%- endmacro %}
-
-
-{#- True where the input gave a value and read_<type> found none of its type. -#}
-{% macro is_unreadable(columns, name) -%}
-    {%- if voice_ai_analytics.is_read_as_it_is(columns, name) -%} {{ voice_ai_analytics.is_out_of_time(name) }}
-    {%- else -%} {{ name }} is null and {{ name }}_given is not null
-    {%- endif -%}
-{%- endmacro %}
-
-
-{#- Whether a column of this type in the input may hold what is no value of the contract's type. -#}
-{% macro may_be_unreadable(contract_type, input_type) -%}
-    {{ return(
-        contract_type != 'text'
-        and input_type is not none
-        and not (contract_type == 'boolean' and input_type == 'boolean')
-        and not (contract_type == 'integer' and voice_ai_analytics.is_small_integer_type(input_type))
-    ) }}
-{%- endmacro %}
-
-
-{#- Whether a data type of any engine is one of numbers or instants, of which every value is a given one. -#}
-{% macro is_typed(type) -%}
-    {{ return(voice_ai_analytics.is_numeric_type(type) or type.startswith('timestamp') or type == 'date') }}
-{%- endmacro %}

@@ -1,22 +1,49 @@
-{{ config(pre_hook="{{ voice_ai_analytics.take_the_build() }}") }}
-
 {%- set rules = voice_ai_analytics.rules_digest() -%}
-{%- set sessions = ref('stg_voice_ai__sessions_checked') -%}
-{%- set turns = ref('stg_voice_ai__turns_checked') -%}
-{%- set users = ref('stg_voice_ai__users_checked') -%}
-{%- set has_fact = execute and voice_ai_analytics.as_built('fact_voice_ai_sessions') is not none -%}
 {%- set last = voice_ai_analytics.last_certified_build(rules) if execute -%}
+{%- set has_fact = execute and voice_ai_analytics.as_built('fact_voice_ai_sessions') is not none -%}
+{#- More changed days than this are more work as a batch than as a full build. -#}
+{%- set most_days = 100 -%}
 
-with windows as (
+with load_days as (
+
+    select * from {{ ref('int_voice_ai__load_days') }}
+
+),
+
+changed_days as (
 
     select
-        {{ last.started_at if last else 'cast(null as timestamp)' }} as certified_at,
+        table_name,
+        loaded_on,
+        min(case when build_id <> '{{ invocation_id }}' then 1 else 2 end) = 1 as was_read_before
+    from load_days
+    where build_id in ('{{ invocation_id }}', '{{ last.build_id if last }}')
+    group by table_name, loaded_on
+    having count(*) <> 2 or min(row_count) <> max(row_count) or min(row_hash) <> max(row_hash)
+
+),
+
+batch as (
+
+    select
         {%- for table in ['sessions', 'turns', 'users'] %}
-        {{ last[table ~ '_from'] or 'cast(null as timestamp)' if last else 'cast(null as timestamp)' }} as {{ table }}_from,
-        {{ last[table ~ '_until'] if last else 'cast(null as timestamp)' }} as {{ table }}_last_until,
+        string_agg(case when table_name = '{{ table }}' then loaded_on end, ',' order by loaded_on) as {{ table }}_days,
+        string_agg(case when table_name = '{{ table }}' and was_read_before then loaded_on end, ',' order by loaded_on)
+            as {{ table }}_days_read_before,
         {%- endfor %}
-        {{ last.raw_session_rows if last else 0 }} as last_raw_session_rows,
-        {{ not last }} as is_full
+        count(*) as changed_day_count
+    from changed_days
+
+),
+
+source as (
+
+    select
+        {%- for table in ['sessions', 'turns', 'users'] %}
+        max(case when table_name = '{{ table }}' then newest_loaded_at end) as {{ table }}_until{{ "," if not loop.last }}
+        {%- endfor %}
+    from load_days
+    where build_id = '{{ invocation_id }}'
 
 )
 
@@ -24,24 +51,17 @@ select
     '{{ invocation_id }}' as build_id,
     {{ voice_ai_analytics.to_utc('current_timestamp') }} as started_at,
     '{{ rules }}' as rules,
-    windows.is_full,
+    {{ 'false' if last else 'true' }}
+    or batch.changed_day_count > {{ most_days }}
+    or not exists (select 1 from load_days where build_id = '{{ last.build_id if last }}') as is_full,
     {{ has_fact }} as has_fact,
     {{ voice_ai_analytics.keeps_history() }} as keeps_history,
     {{ voice_ai_analytics.is_history_whole() }} as is_history_whole,
-    windows.certified_at,
-    {%- for table, relation in {'sessions': sessions, 'turns': turns, 'users': users}.items() %}
-    windows.{{ table }}_from,
-    greatest(windows.{{ table }}_last_until, (
-        select max(loaded_at) from {{ relation }}
-        {%- if last and last[table ~ '_from'] %} where loaded_at >= {{ last[table ~ '_from'] }}{% endif %}
-    )) as {{ table }}_until,
+    {{ voice_ai_analytics.timestamp_literal(last.started_at if last else none) or 'cast(null as timestamp)' }} as certified_at,
+    {%- for table in ['sessions', 'turns', 'users'] %}
+    batch.{{ table }}_days,
+    batch.{{ table }}_days_read_before,
+    source.{{ table }}_until{{ "," if not loop.last }}
     {%- endfor %}
-    (select count(*) from {{ ref('input_voice_ai__sessions') }}) as raw_session_rows,
-    {%- if last %}
-    windows.last_raw_session_rows + (
-        select count(*) from {{ sessions }} where loaded_at > {{ last.sessions_until }}
-    ) <> (select count(*) from {{ ref('input_voice_ai__sessions') }}) as is_session_count_off
-    {%- else %}
-    false as is_session_count_off
-    {%- endif %}
-from windows
+from batch
+cross join source

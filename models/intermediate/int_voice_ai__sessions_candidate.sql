@@ -1,85 +1,67 @@
-{%- set counts = [
-    'turn_count', 'user_turn_count', 'assistant_turn_count', 'system_turn_count', 'repeated_turn_index_count',
-    'error_turn_count', 'misunderstanding_turn_count', 'no_input_turn_count', 'noise_turn_count',
-    'no_match_turn_count', 'repeat_turn_count', 'other_turn_count',
-    'asr_confidence_count', 'low_asr_confidence_count', 'intent_confidence_count',
-    'interruption_known_turn_count', 'interruption_turn_count'
-] -%}
-
 {%- set build = voice_ai_analytics.this_build() -%}
-{%- set kept = ref('int_voice_ai__sessions_kept') -%}
-{%- set affected = ref('int_voice_ai__sessions_affected') -%}
-{%- set own_columns = [
+{%- set to_rebuild = ref('int_voice_ai__sessions_to_rebuild') -%}
+{%- set versions = ref('int_voice_ai__turns_versions') -%}
+{%- set attributes = voice_ai_analytics.user_attributes() -%}
+{%- set sums = voice_ai_analytics.turn_sums().keys() | list + ['repeated_turn_index_count'] -%}
+{%- set totals = ['asr_confidence_sum', 'intent_confidence_sum'] -%}
+{%- set load_times = ['first_loaded_at', 'last_loaded_at'] -%}
+{%- set counts = sums | reject('in', totals + load_times) | list -%}
+{%- set given = [
     'session_key', 'platform', 'session_id', 'user_key', 'channel', 'language', 'asr_model', 'bot_version', 'started_at',
     'is_started_at_time_known', 'ended_at', 'duration_seconds', 'outcome', 'outcome_raw', 'transfer_reason',
     'declared_turn_count', 'csat_score', 'cost_usd'
 ] -%}
-{%- set sums = ['asr_confidence_sum', 'intent_confidence_sum'] -%}
-{%- set former_columns = own_columns + counts + sums + ['first_loaded_at', 'last_loaded_at'] -%}
+{%- set columns = given + counts + totals + load_times %}
 
-with sessions as (
+-- depends_on: {{ ref('stg_voice_ai__sessions_typed') }}
+with turns as (
 
-    select * from {{ ref('stg_voice_ai__sessions') }}
-
-),
-
-turns as (
-
-    select * from {{ ref('int_voice_ai__turns_aggregated') }}
-
-),
-
-journeys as (
-
-    select * from {{ ref('int_voice_ai__user_journeys') }}
-
-),
-
-users as (
-
-    select * from {{ ref('stg_voice_ai__users') }}
+    select platform, session_id, {{ sums | join(', ') }}
+    from {{ ref('int_voice_ai__turns_rolled_up') }} as rolled_up
+    where not exists (
+        select 1 from {{ versions }} as versions
+        where versions.platform = rolled_up.platform and versions.session_id = rolled_up.session_id
+    )
+    union all
+    select
+        platform,
+        session_id,
+        {{ voice_ai_analytics.turn_sums().values() | join(', ') }},
+        count(*) - count(distinct turn_index) as repeated_turn_index_count
+    from {{ versions }}
+    where version_number = 1
+    group by platform, session_id
 
 ),
 
-rebuilt as (
+sessions as (
 
     select
-        sessions.{{ own_columns | join(',
-        sessions.') }},
-        {%- for count in counts %}
-        cast(coalesce(turns.{{ count }}, 0) as integer) as {{ count }},
-        {%- endfor %}
-        turns.{{ sums | join(',
-        turns.') }},
+        sessions.{{ given | join(', sessions.') }},
+        turns.{{ (counts + totals) | join(', turns.') }},
         least(sessions.loaded_at, turns.first_loaded_at) as first_loaded_at,
         greatest(sessions.loaded_at, turns.last_loaded_at) as last_loaded_at,
         false as is_deleted_upstream
-    from sessions
+    from {{ ref('int_voice_ai__sessions') }} as sessions
     -- A session without turns is a session.
     left join turns on sessions.platform = turns.platform and sessions.session_id = turns.session_id
-
     {%- if build.fact %}
 
     union all
 
-    select {{ former_columns | join(', ') }}, true as is_deleted_upstream
-    from {{ kept }}
+    select {{ columns | join(', ') }}, true as is_deleted_upstream
+    from {{ voice_ai_analytics.sessions_deleted_upstream(build) }} as deleted_upstream
     {%- endif %}
-
     {%- if not build.is_full %}
 
     union all
 
     -- Not rebuilt, but another session of the same user, or the user, has changed.
-    select
-        fact.{{ former_columns | join(',
-        fact.') }},
-        fact.is_deleted_upstream
-    from journeys
+    select fact.{{ columns | join(', fact.') }}, fact.is_deleted_upstream
+    from {{ ref('int_voice_ai__user_journeys') }} as journeys
     inner join {{ build.fact }} as fact
         on journeys.session_key = fact.session_key and journeys.started_at = fact.started_at
-    left join {{ affected }} as affected on journeys.session_key = affected.session_key
-    where affected.session_key is null
+    where journeys.session_key not in (select session_key from {{ to_rebuild }})
     {%- endif %}
 
 ),
@@ -87,22 +69,22 @@ rebuilt as (
 joined as (
 
     select
-        rebuilt.*,
-        users.region,
-        users.has_disability,
-        users.is_first_time_digital_user,
-        {%- for attribute in voice_ai_analytics.user_attributes() %}
+        {%- for name in columns %}
+        {{ 'cast(coalesce(sessions.' ~ name ~ ', 0) as integer) as ' ~ name if name in counts else 'sessions.' ~ name }},
+        {%- endfor %}
+        sessions.is_deleted_upstream,
+        {%- for attribute in ['region', 'has_disability', 'is_first_time_digital_user'] + attributes %}
         users.{{ attribute }},
         {%- endfor %}
         journeys.user_session_number,
         journeys.is_callback_24h_known,
         journeys.is_called_back_24h,
         journeys.is_followed_by_return_7d,
-        rebuilt.outcome not in ('not_connected', 'voicemail', 'in_progress') as is_eligible
-    from rebuilt
+        sessions.outcome not in ('not_connected', 'voicemail', 'in_progress') as is_eligible
+    from sessions
     -- A session without a known user is a session.
-    left join journeys on rebuilt.session_key = journeys.session_key
-    left join users on rebuilt.user_key = users.user_key
+    left join {{ ref('int_voice_ai__user_journeys') }} as journeys on sessions.session_key = journeys.session_key
+    left join {{ ref('int_voice_ai__users') }} as users on sessions.user_key = users.user_key
 
 )
 
@@ -133,9 +115,8 @@ select
     is_eligible and outcome <> 'transferred' as is_contained,
     transfer_reason is not null and outcome <> 'transferred' as has_unexplained_transfer_reason,
     declared_turn_count,
-    {%- for count in counts %}
-    {{ count }},
-    {%- endfor %}
+    {{ counts | join(',
+    ') }},
     error_turn_count > 0 as has_error,
     cast(error_turn_count as double precision) / nullif(turn_count, 0) as error_turn_proportion,
     asr_confidence_sum,
@@ -150,7 +131,7 @@ select
     user_session_number > 1 as is_repeat_user_session,
     is_callback_24h_known,
     case when is_callback_24h_known then is_called_back_24h end as is_called_back_24h,
-    {%- for attribute in voice_ai_analytics.user_attributes() %}
+    {%- for attribute in attributes %}
     {{ attribute }},
     {%- endfor %}
     is_followed_by_return_7d,

@@ -1,61 +1,38 @@
-{%- set build = voice_ai_analytics.this_build() %}
-{%- set rows = voice_ai_analytics.rows_of_build('turns', build) %}
-{%- set repeated = ref('int_voice_ai__repeated_turn_ids') %}
-{%- set turn_hash = voice_ai_analytics.id_hash('platform', 'turn_id') %}
-{%- set session_hash = voice_ai_analytics.id_hash('platform', 'session_id') %}
+{%- set build = voice_ai_analytics.this_build() -%}
+{#- Words of 63 bits, in which each turn id sets one bit. -#}
+{%- set words = 4 -%}
+{%- set hash = voice_ai_analytics.text_hash('turn_id') -%}
 
--- All turns are read once, good or not. Most sessions have none but good ones, and of each one row: they are done.
+-- All turns are read once, good or not. Most sessions have none but good ones, and one row of each: they are done.
 with rolled_up as (
 
     select
         platform,
         session_id,
-        {{ voice_ai_analytics.turn_sums() | indent(8) }},
-        count(quarantine_reasons) as refused_turn_count,
-        -- One bit a turn number, 63 numbers a round: exact for all sessions but those whose numbers lie further apart.
+        {%- for name, expression in voice_ai_analytics.turn_sums().items() %}
+        {{ expression }} as {{ name }},
+        {%- endfor %}
+        count(quarantine_reasons) as rejected_turn_count,
+        -- As many bits as turns prove that no id comes twice; fewer prove nothing.
+        {%- for word in range(words) %}
         {{ voice_ai_analytics.count_bits(
-            'bit_or(case when turn_index >= 0 then cast(1 as bigint) << (turn_index % 63) end)'
+            'coalesce(bit_or(case when (' ~ hash ~ ' >> 40) & ' ~ (words - 1) ~ ' = ' ~ word
+            ~ ' then cast(1 as bigint) << cast(' ~ hash ~ ' % 63 as integer) end), 0)'
+        ) }} {{ "+" if not loop.last else "as turn_id_bits," }}
+        {%- endfor %}
+        -- One bit per turn number: exact up to 63 of them in a row.
+        {{ voice_ai_analytics.count_bits(
+            'coalesce(bit_or(case when turn_index >= 0 then cast(1 as bigint) << cast(turn_index % 63 as integer) end), 0)'
         ) }} as turn_index_bits,
         -- Bad numbers may lie as far apart as integers can.
         cast(max(turn_index) as bigint) - min(turn_index) as turn_index_range
-    from {{ rows }}
+    from {{ voice_ai_analytics.rows_of_build('turns', build) }} as turns
     group by platform, session_id
-
-),
-
-with_repeated_turns as (
-    {% if build.is_full %}
-    select distinct session_hash
-    from {{ repeated }}
-    {% else %}
-    select distinct {{ session_hash }} as session_hash
-    from {{ rows }}
-    where
-        platform is not null
-        and session_id is not null
-        and {{ turn_hash }} in (
-            select {{ turn_hash }} from {{ rows }} group by {{ turn_hash }} having count(*) > 1
-        )
-    {% endif %}
-),
-
-sessions as (
-
-    select platform, session_id, session_key
-    from {{ ref('stg_voice_ai__sessions') }}
 
 )
 
 select
-    rolled_up.*,
-    sessions.session_key,
-    (
-        sessions.session_key is null
-        or rolled_up.refused_turn_count > 0
-        or rolled_up.turn_index_range >= 63
-        or {{ voice_ai_analytics.id_hash('rolled_up.platform', 'rolled_up.session_id') }}
-        in (select session_hash from with_repeated_turns)
-    ) as is_to_sift
+    *,
+    turn_count - turn_index_bits as repeated_turn_index_count,
+    (rejected_turn_count > 0 or turn_id_bits < turn_count or turn_index_range >= 63) as is_in_doubt
 from rolled_up
-left join sessions
-    on rolled_up.platform = sessions.platform and rolled_up.session_id = sessions.session_id

@@ -1,18 +1,18 @@
 {%- set build = voice_ai_analytics.this_build() -%}
-{%- set sessions = ref('stg_voice_ai__sessions') -%}
-{%- set kept = ref('int_voice_ai__sessions_kept') -%}
-{%- set affected = ref('int_voice_ai__sessions_affected') -%}
-{%- set users = ref('stg_voice_ai__users') -%}
+{%- set sessions = ref('int_voice_ai__sessions') -%}
+{%- set to_rebuild = ref('int_voice_ai__sessions_to_rebuild') -%}
+{%- set users = ref('int_voice_ai__users') -%}
 {%- set columns = ['session_key', 'user_key', 'started_at', 'is_started_at_time_known', 'ended_at'] -%}
 {%- set journey_columns = ['user_session_number', 'is_callback_24h_known', 'is_called_back_24h', 'is_followed_by_return_7d'] -%}
-{%- set horizons = voice_ai_analytics.data_horizons(build, sessions, kept, affected) -%}
+{%- set horizons = voice_ai_analytics.data_horizons(build, sessions, to_rebuild) %}
 
+-- depends_on: {{ ref('stg_voice_ai__sessions_typed') }}
 with rebuilt_sessions as (
 
     select {{ columns | join(', ') }} from {{ sessions }}
     {%- if build.fact %}
     union all
-    select {{ columns | join(', ') }} from {{ kept }}
+    select {{ columns | join(', ') }} from {{ voice_ai_analytics.sessions_deleted_upstream(build) }} as deleted_upstream
     {%- endif %}
 
 ),
@@ -28,7 +28,7 @@ users_to_look_at as (
 
     select user_key from rebuilt_sessions where user_key is not null
     union
-    select certified_user_key from {{ affected }} where certified_user_key is not null
+    select certified_user_key from {{ to_rebuild }} where certified_user_key is not null
     union
     select user_key from {{ users }} where changed_at > {{ build.certified_at }}
     union
@@ -59,8 +59,7 @@ sessions as (
         fact.{{ journey_columns | join(', fact.') }}
     from {{ build.fact }} as fact
     inner join users_to_look_at on fact.user_key = users_to_look_at.user_key
-    left join {{ affected }} as affected on fact.session_key = affected.session_key
-    where affected.session_key is null
+    where fact.session_key not in (select session_key from {{ to_rebuild }})
 
 ),
 {% endif %}

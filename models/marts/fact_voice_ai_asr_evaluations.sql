@@ -1,35 +1,25 @@
 {{ config(contract={'enforced': true}) }}
 
-{%- set columns = voice_ai_analytics.input_columns(source('voice_ai', 'asr_word_errors')) %}
+{%- set columns = voice_ai_analytics.input_columns(source('voice_ai', 'asr_word_errors')) -%}
+{%- set counts = ['substitutions', 'deletions', 'insertions', 'hits', 'reference_words'] -%}
 
 with evaluations as (
 
     select
         platform,
+        {{ voice_ai_analytics.read_text(columns, 'session_id') }} as session_id,
         turn_id,
         asr_model,
         normalizer,
         coalesce({{ voice_ai_analytics.read_text(columns, 'unit') }}, 'word') as unit,
-        substitutions,
-        deletions,
-        insertions,
-        hits,
-        reference_words,
+        {{ counts | join(', ') }},
         -- One evaluation too many must stay one too many, for the test of the key to find.
         row_number() over (order by platform, turn_id) as evaluation_number
     from (
         {{ voice_ai_analytics.optional_source('asr_word_errors', [
-            'platform', 'turn_id', 'asr_model', 'normalizer',
-            'substitutions', 'deletions', 'insertions', 'hits', 'reference_words'
-        ]) }}
+            'platform', 'turn_id', 'asr_model', 'normalizer'
+        ] + counts) }}
     ) as given
-
-),
-
-certified_sessions as (
-
-    select platform, session_id, session_key, started_at
-    from {{ ref('fact_voice_ai_sessions') }}
 
 ),
 
@@ -42,14 +32,13 @@ evaluated_turns as materialized (
         evaluations.asr_model as evaluated_asr_model,
         evaluations.normalizer,
         evaluations.unit,
-        evaluations.substitutions,
-        evaluations.deletions,
-        evaluations.insertions,
-        evaluations.hits,
-        evaluations.reference_words
-    from {{ ref('stg_voice_ai__turns_checked') }} as given
+        evaluations.{{ counts | join(', evaluations.') }}
+    from {{ ref('stg_voice_ai__turns_typed') }} as given
     inner join evaluations
-        on given.platform = evaluations.platform and given.turn_id = evaluations.turn_id
+        on
+            given.platform = evaluations.platform
+            and given.turn_id = evaluations.turn_id
+            and (evaluations.session_id is null or given.session_id = evaluations.session_id)
 
 ),
 
@@ -61,28 +50,26 @@ versions as (
         certified_sessions.session_key,
         certified_sessions.started_at as session_started_at,
         row_number() over (
-            partition by turns.evaluation_number
+            partition by turns.evaluation_number, certified_sessions.session_key
             order by {{ voice_ai_analytics.latest_first('turns', [], 'turns') }}
         ) as version_number
     from evaluated_turns as turns
-    inner join certified_sessions
+    inner join {{ ref('fact_voice_ai_sessions') }} as certified_sessions
         on turns.platform = certified_sessions.platform and turns.session_id = certified_sessions.session_id
     where turns.quarantine_reasons is null
 
 )
 
 select
-    {{ voice_ai_analytics.key('platform', 'turn_id') }}
+    {{ voice_ai_analytics.key('platform', 'session_id', 'turn_id') }}
     || coalesce('-' || evaluated_asr_model, '') as evaluation_key,
     session_key,
     session_started_at,
     evaluated_asr_model,
     normalizer,
     unit,
-    cast(substitutions as integer) as substitutions,
-    cast(deletions as integer) as deletions,
-    cast(insertions as integer) as insertions,
-    cast(hits as integer) as hits,
-    cast(reference_words as integer) as reference_words
+    {%- for count in counts %}
+    cast({{ count }} as integer) as {{ count }}{{ "," if not loop.last }}
+    {%- endfor %}
 from versions
 where version_number = 1

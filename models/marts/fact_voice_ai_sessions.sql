@@ -11,8 +11,10 @@
     ] if target.type == 'postgres' else [],
     pre_hook=[
         "{{ voice_ai_analytics.extend_contract_by_user_attributes(model) }}",
-        "{{ voice_ai_analytics.hold_the_build() }}",
-        "{{ voice_ai_analytics.remove_sessions_of_the_candidate() }}"
+        "{{ voice_ai_analytics.remove_replaced_rows(
+            'session_key in (select session_key from ' ~ ref('int_voice_ai__sessions_to_rebuild')
+            ~ ' union all select session_key from ' ~ ref('int_voice_ai__sessions_candidate') ~ ')'
+        ) }}"
     ],
     post_hook="{{ voice_ai_analytics.analyze_table() }}"
 ) }}
@@ -23,8 +25,9 @@
     ) -%}
 {%- endif %}
 
--- The gate also waits for the tests of what was left out.
--- depends_on: {{ ref('int_voice_ai__row_accounting') }}
+-- Waits for the tests of the candidate, and of what was left out.
+-- depends_on: {{ ref('int_voice_ai__build') }}
+-- depends_on: {{ ref('int_voice_ai__sessions_to_rebuild') }}
 
 select *
 from {{ ref('int_voice_ai__sessions_candidate') }}

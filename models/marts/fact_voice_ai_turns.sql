@@ -5,17 +5,43 @@
     incremental_strategy='append',
     on_schema_change='append_new_columns',
     indexes=[{'columns': ['session_key']}] if target.type == 'postgres' else [],
-    pre_hook=["{{ voice_ai_analytics.hold_the_build() }}", "{{ voice_ai_analytics.remove_affected_sessions() }}"]
+    pre_hook="{{ voice_ai_analytics.remove_replaced_rows(
+        'session_key in (select session_key from ' ~ ref('int_voice_ai__sessions_to_rebuild') ~ ')'
+    ) }}"
 ) }}
 
-with turns as (
+{%- set build = voice_ai_analytics.this_build() %}
+{%- set versions = ref('int_voice_ai__turns_versions') %}
+{%- set columns = [
+    'platform', 'session_id', 'turn_id', 'turn_index', 'speaker', 'started_at', 'ended_at', 'asr_confidence', 'intent',
+    'intent_confidence', 'error_type', 'response_latency_ms', 'is_interruption'
+] %}
+
+with current_turns as (
+
+    select {{ columns | join(', ') }}
+    from {{ voice_ai_analytics.rows_of_build('turns', build) }} as given
+    where not exists (
+        select 1 from {{ versions }} as versions
+        where versions.platform = given.platform and versions.session_id = given.session_id
+    )
+    union all
+    select {{ columns | join(', ') }}
+    from {{ versions }}
+    where version_number = 1
+
+),
+
+turns as (
 
     select
         *,
-        {{ voice_ai_analytics.key('platform', 'turn_id') }} as turn_key
-    from {{ ref('stg_voice_ai__turns') }}
+        {{ voice_ai_analytics.key('platform', 'session_id', 'turn_id') }} as turn_key,
+        {{ voice_ai_analytics.key('platform', 'session_id') }} as session_key
+    from current_turns
 
 ),
+
 certified_sessions as (
 
     select session_key, started_at

@@ -1,7 +1,13 @@
 {{ config(pre_hook="{{ voice_ai_analytics.remove_replaced_quarantine('users') }}") }}
 
--- Moves with the fact: the two always tell of the same rows.
+{%- set columns = voice_ai_analytics.input_contract('users').columns.keys() | list + voice_ai_analytics.user_attributes() + ['unreadable_values'] %}
+-- Changes together with the fact: both always describe the same rows.
 -- depends_on: {{ ref('fact_voice_ai_sessions') }}
+-- depends_on: {{ ref('int_voice_ai__build') }}
 
-select *
-from {{ ref('stg_voice_ai__users_refused') }}
+select
+    {{ columns | join(',
+    ') }},
+    concat_ws(', ', quarantine_reasons, case when version_number > 1 then 'duplicate' end) as quarantine_reasons
+from {{ ref('int_voice_ai__users_versions') }}
+where version_number is null or version_number > 1

@@ -1,0 +1,10 @@
+{#- Pre-hook of int_voice_ai__load_days: keeps the days of the last certified build, with which this build's are compared. -#}
+{% macro forget_load_days() -%}
+    {%- set builds = voice_ai_analytics.as_built('voice_ai_builds') -%}
+    {%- if is_incremental() %}
+delete from {{ this }}
+    {%- if builds %}
+where build_id <> (select build_id from {{ builds }} order by started_at desc limit 1)
+    {%- endif %}
+    {%- endif -%}
+{%- endmacro %}

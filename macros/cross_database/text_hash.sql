@@ -1,0 +1,8 @@
+{#- A 63-bit hash of text, as a bigint that isn't negative. Not a key: two texts may share one. -#}
+{% macro text_hash(text) -%}
+    {{ return(adapter.dispatch('voice_ai_text_hash', 'voice_ai_analytics')(text)) }}
+{%- endmacro %}
+
+{% macro default__voice_ai_text_hash(text) -%} (hashtextextended({{ text }}, 0) & 9223372036854775807) {%- endmacro %}
+
+{% macro duckdb__voice_ai_text_hash(text) -%} cast(hash({{ text }}) >> 1 as bigint) {%- endmacro %}

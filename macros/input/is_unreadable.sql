@@ -1,0 +1,6 @@
+{#- True where the input gave a value and read_<type> found none of its type. -#}
+{% macro is_unreadable(columns, name) -%}
+    {%- if voice_ai_analytics.is_read_as_it_is(columns, name) -%} {{ voice_ai_analytics.is_out_of_time(name) }}
+    {%- else -%} {{ name }} is null and {{ name }}_given is not null
+    {%- endif -%}
+{%- endmacro %}

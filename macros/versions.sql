@@ -1,0 +1,37 @@
+{#- Selects the rows of one thing that need a decision, each with its version_number: rejected rows (null), and good rows
+    whose id comes more than once (1 is the current one, then older ones). A good row that is its id's only one isn't
+    there. Only ids that come more than once are ordered: ordering all is many times the work.
+    `rows` is a subquery in parentheses, `ids` are the columns of the id. -#}
+{% macro versions(table, rows, ids, extra_columns=[]) -%}
+with repeated as (
+
+    select {{ ids | join(', ') }}
+    from {{ rows }} as given
+    where quarantine_reasons is null
+    group by {{ ids | join(', ') }}
+    having count(*) > 1
+
+)
+
+select
+    given.*,
+    cast(row_number() over (
+        partition by given.{{ ids | join(', given.') }}
+        order by {{ voice_ai_analytics.latest_first(table, extra_columns, 'given') }}
+    ) as integer) as version_number
+from {{ rows }} as given
+inner join repeated
+    on
+        {%- for id in ids %}
+        {{ "and " if not loop.first }}given.{{ id }} = repeated.{{ id }}
+        {%- endfor %}
+where given.quarantine_reasons is null
+
+union all
+
+select
+    *,
+    cast(null as integer) as version_number
+from {{ rows }} as given
+where quarantine_reasons is not null
+{%- endmacro %}

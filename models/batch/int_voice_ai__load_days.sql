@@ -1,0 +1,41 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns',
+    pre_hook="{{ voice_ai_analytics.forget_load_days() }}"
+) }}
+
+{#- Of sessions and users every column counts. Of turns only numbers and instants: to read the text of all of history at each
+    build would cost more than the rest of a batch. -#}
+{%- set hashed = {
+    'sessions': voice_ai_analytics.input_contract('sessions').columns.keys() | list,
+    'turns': ['turn_index', 'started_at', 'updated_at', 'loaded_at'],
+    'users': voice_ai_analytics.input_contract('users').columns.keys() | list + voice_ai_analytics.user_attributes()
+} -%}
+
+{% for table in ['sessions', 'turns', 'users'] %}
+{%- set input = ref('input_voice_ai__' ~ table) %}
+{%- set columns = voice_ai_analytics.input_columns(input) %}
+select
+    '{{ invocation_id }}' as build_id,
+    '{{ table }}' as table_name,
+    case
+        when loaded_at is null or {{ voice_ai_analytics.is_out_of_time('loaded_at') }} then 'unknown'
+        else cast(cast(loaded_at as date) as {{ dbt.type_string() }})
+    end as loaded_on,
+    count(*) as row_count,
+    cast(sum(row_hash) as {{ dbt.type_string() }}) as row_hash,
+    max(case when not ({{ voice_ai_analytics.is_out_of_time('loaded_at') }}) then loaded_at end) as newest_loaded_at
+from (
+    select
+        {{ voice_ai_analytics.read_timestamp(columns, 'loaded_at') }} as loaded_at,
+        {{ voice_ai_analytics.row_hash(hashed[table] | select('in', columns.keys() | list) | list or ["''"]) }} as row_hash
+    from {{ input }}
+) as {{ table }}
+group by
+    case
+        when loaded_at is null or {{ voice_ai_analytics.is_out_of_time('loaded_at') }} then 'unknown'
+        else cast(cast(loaded_at as date) as {{ dbt.type_string() }})
+    end
+{{ "union all" if not loop.last }}
+{% endfor %}

@@ -1,0 +1,32 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    on_schema_change='append_new_columns'
+) }}
+
+-- Written last: a build that was stopped before has no row, and the next one reads what it read again.
+-- depends_on: {{ ref('fact_voice_ai_sessions') }}
+{%- for table in ['sessions', 'turns', 'users'] %}
+-- depends_on: {{ ref('quarantine_voice_ai__' ~ table) }}
+{%- endfor %}
+{%- if var('voice_ai_fact_turns', false) %}
+-- depends_on: {{ ref('fact_voice_ai_turns') }}
+{%- endif %}
+{%- if var('voice_ai_snapshot', true) %}
+-- depends_on: {{ ref('voice_ai_session_outcomes') }}
+{%- endif %}
+
+select
+    build_id,
+    started_at,
+    {{ voice_ai_analytics.to_utc('current_timestamp') }} as certified_at,
+    is_full,
+    rules,
+    sessions_until,
+    turns_until,
+    users_until,
+    (select count(*) from {{ ref('int_voice_ai__sessions_candidate') }}) as sessions_written
+from {{ ref('int_voice_ai__build') }}
+{%- if is_incremental() %}
+where build_id not in (select written.build_id from {{ this }} as written)
+{%- endif %}
