@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 
 BATCHES = 3
 LOADS = [datetime(2026, 4, 1 + 3 * batch, 6) for batch in range(BATCHES)]
-LOOK_BACK = timedelta(days=1)
 
 
 def at(day, hour=0):
@@ -148,9 +147,9 @@ def deliveries():
                     LOADS[batch],
                     LOADS[batch],
                     LOADS[batch] - timedelta(minutes=1),
-                    # The earliest that the build of this batch reads because of its look-back.
-                    LOADS[max(batch - 1, 0)] - LOOK_BACK,
-                    # Long before any look-back.
+                    # A day that an earlier batch has filled already.
+                    LOADS[max(batch - 1, 0)] - timedelta(days=1),
+                    # Long before all others.
                     LOADS[0] - timedelta(days=30),
                     None,
                 ]

@@ -57,7 +57,7 @@ GONE_USER = 3
 
 
 def load_all(project):
-    """Load a hundred sessions, the last ten recently, two of them in two versions."""
+    """Load a hundred sessions, some of them yesterday, two of them in two versions."""
     project.rows("create schema voice_ai_raw")
     for table, columns in COLUMNS.items():
         project.rows(f"create table voice_ai_raw.{table} ({columns.replace(',', ' text,')} text)")
@@ -71,7 +71,7 @@ def load_all(project):
 
 
 def exchange(project):
-    """Delete a session and add another one, both loaded within the look-back: counts cancel out."""
+    """Delete a session and add another one that was loaded on the same day: counts cancel out."""
     delete(project, "sessions", f"session_id = 's{LEAVES}'")
     delete(project, "turns", f"session_id = 's{LEAVES}'")
     insert(project, "sessions", session(COMES, RECENT))

@@ -13,6 +13,7 @@ import random
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import pytest
 from consumer import ENGINES
@@ -22,7 +23,6 @@ from streams import (
     COLUMNS,
     IDS,
     LOADS,
-    LOOK_BACK,
     Stream,
     Undecided,
     at,
@@ -333,7 +333,7 @@ def test_the_streams_hold_the_ways_of_sources(bundle):
                 came[table], went[table] = now - before, before - now
                 found[f"{table} leave"] += bool(went[table])
                 found[f"{table} come late"] += any(
-                    (dict(row).get("loaded_at") or "9") < f"{LOADS[0] - LOOK_BACK}"
+                    (dict(row).get("loaded_at") or "9") < f"{LOADS[0] - timedelta(days=1)}"
                     for row in came[table]
                 )
             found["one session leaves and another comes"] += (
