@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.history.as_of import as_of_moment, as_of_statement
+from voice_ai_analytics.history.as_of import as_of_moment
 from voice_ai_analytics.history.query import MetricAnswer, metric_query, render
+from voice_ai_analytics.history.rewrite import as_of_statement
 from voice_ai_analytics.metrics.certification import CertifiedBuild
 from voice_ai_analytics.warehouse import Transaction
 
@@ -40,9 +41,9 @@ def test_a_day_means_its_end_and_an_instant_itself(text, moment):
     [
         ("2026-03-11", "in the future"),
         ("2026-03-10T12:00:00.000001Z", "in the future"),
-        ("04/03/2026", "is no day and no instant; write 2026-03-04"),
-        ("0001-01-01T00:00+14:00", "is no day and no instant"),
-        ("' or true --", "is no day and no instant"),
+        ("04/03/2026", "isn't a date or an instant; write 2026-03-04"),
+        ("0001-01-01T00:00+14:00", "isn't a date or an instant"),
+        ("' or true --", "isn't a date or an instant"),
     ],
 )
 def test_what_is_no_moment_of_the_past_is_told(text, told):
@@ -61,7 +62,7 @@ class Project:
         self.manifest = {
             "nodes": {
                 "model.voice_ai_analytics.days": spine,
-                "snapshot.voice_ai_analytics.voice_ai_session_versions": versions,
+                "snapshot.voice_ai_analytics.voice_ai_session_outcomes": versions,
             }
         }
 

@@ -43,7 +43,7 @@ def _effect(row: dict) -> str:
         )
     low, high = (number(row[f"{name}_ci_{end}"]) for end in ("low", "high"))
     return (
-        f"odds ratio {number(row[name])} (95 % interval {low} to {high}, "
+        f"odds ratio {number(row[name])} (95% interval {low} to {high}, "
         f"q {probability(row['q_value'])}) for {step}"
     )
 
