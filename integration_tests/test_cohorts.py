@@ -44,7 +44,7 @@ def project(consumer) -> Consumer:
     write(made, "turns", "turn_id session_id platform turn_index speaker error_type", turns)
     (made.directory / "seeds" / "asr_word_errors.csv").unlink()
     made.dbt("seed")
-    made.dbt("build")
+    made.dbt("build", "--exclude-resource-type", "test", "unit_test", "seed")
     return made
 
 

@@ -6,8 +6,7 @@ import csv
 import json
 
 import pytest
-from conftest import ENGINES
-from consumer import Consumer
+from consumer import ENGINES, Consumer
 
 USERS, BEFORE, AFTER = 60, "asr-1", "asr'2"
 
