@@ -72,7 +72,10 @@ def test_a_profile_is_read_as_dbt_reads_it(project, monkeypatch, name) -> None:
             "{target: d, outputs: {d: {type: duckdb, path: \"{{ env_var('UNSET') }}\"}}}",
             "Env var required but not provided: 'UNSET'",
         ),
-        ("{target: d, outputs: {d: {type: postgres, host: h}}}", "'database' is a required property"),
+        (
+            "{target: d, outputs: {d: {type: postgres, host: h}}}",
+            "'database' is a required property",
+        ),
     ],
 )
 def test_dbt_says_what_is_wrong_with_a_profile(project, text, told) -> None:
