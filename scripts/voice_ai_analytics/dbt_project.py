@@ -244,6 +244,15 @@ class DbtProject:
             )
 
 
+def is_certified(node: dict) -> bool:
+    """Return whether a node of dbt's manifest is a certified model or snapshot of the package.
+
+    The property ``voice_ai_certified`` in its meta says so, wherever its file is.
+    """
+    meta = node["config"].get("meta") or {}
+    return node["package_name"] == "voice_ai_analytics" and meta.get("voice_ai_certified") is True
+
+
 def _json(path: Path) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))

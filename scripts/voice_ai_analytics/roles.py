@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from psycopg2.extensions import encrypt_password
 
-from voice_ai_analytics.dbt_project import DbtProject
+from voice_ai_analytics.dbt_project import DbtProject, is_certified
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.metrics.exports import LOG, exported_tables, lock_log, make_log
 from voice_ai_analytics.warehouse import Transaction, Warehouse, quoted
@@ -128,15 +128,6 @@ def _schema_of_its_own(project: DbtProject) -> str:
                 " give those a schema of their own, as dbt does by itself"
             )
     return schema
-
-
-def is_certified(node: dict) -> bool:
-    """Return whether a node of dbt's manifest is a certified model or snapshot of the package.
-
-    The property ``voice_ai_certified`` in its meta says so, wherever its file is.
-    """
-    meta = node["config"].get("meta") or {}
-    return node["package_name"] == "voice_ai_analytics" and meta.get("voice_ai_certified") is True
 
 
 def _make(role: str, password: str | None, schema: str, transaction: Transaction) -> None:

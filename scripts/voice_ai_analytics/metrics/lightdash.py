@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from pathlib import Path
 
-from voice_ai_analytics.dbt_project import DbtProject
+from voice_ai_analytics.dbt_project import DbtProject, is_certified
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.metrics.suppression import COHORT_SIZE
 
@@ -82,8 +82,7 @@ def lightdash_manifest(project: DbtProject) -> dict:
             " name that target"
         )
     models = _Models(manifest, project.min_cohort_size)
-    fact = project.node("fact_voice_ai_sessions")
-    manifest["nodes"] = _without_uncertified(manifest, fact["schema"])
+    manifest["nodes"] = _without_uncertified(manifest)
     for unique_id, node in manifest["nodes"].items():
         # Lightdash leaves out what the last dbt command didn't compile, unless that is everything.
         node.pop("compiled", None)
@@ -97,7 +96,7 @@ def lightdash_manifest(project: DbtProject) -> dict:
     return manifest
 
 
-def _without_uncertified(manifest: dict, certified_schema: str) -> dict:
+def _without_uncertified(manifest: dict) -> dict:
     """Return certified models of the package, and the consumer's own models."""
     return {
         unique_id: node
@@ -105,7 +104,7 @@ def _without_uncertified(manifest: dict, certified_schema: str) -> dict:
         if node["resource_type"] == "model"
         and not node["name"].startswith("input_voice_ai__")
         and not node.get("time_spine")
-        and (node["package_name"] != "voice_ai_analytics" or node["schema"] == certified_schema)
+        and (node["package_name"] != "voice_ai_analytics" or is_certified(node))
     }
 
 
