@@ -25,10 +25,10 @@ from abandonment_calibration import TRUTH, simulate
 from rich.progress import track
 from scipy import special
 
+from voice_ai_analytics.abandonment.estimate import study_abandonment
 from voice_ai_analytics.abandonment.hazard import fit_hazard
 from voice_ai_analytics.abandonment.model import fit_abandonment
 from voice_ai_analytics.abandonment.multinomial import fit_multinomial
-from voice_ai_analytics.abandonment.study import study_abandonment
 
 SCENARIOS = (
     {"users": 500, "sessions_a_user": 3, "alike": 0.0},

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from voice_ai_analytics.asr.calibration import BINS, BinSums, calibrate
-from voice_ai_analytics.asr.evaluation import rate_interval
+from voice_ai_analytics.asr.rates import rate_interval
 
 VOICE_AI = Path(sys.executable).parent / "voice-ai"
 

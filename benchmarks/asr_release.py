@@ -18,10 +18,11 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from voice_ai_analytics.rates import ABANDONMENT, COMPLETION, ERROR_TURN, TRANSFER
 from voice_ai_analytics.releases.effects import adjusted, choose_strata, paired, raw
+from voice_ai_analytics.releases.estimate import compare_releases
 from voice_ai_analytics.releases.frame import METRICS, metric_rows
 from voice_ai_analytics.releases.groups import difference_in_differences, find_design
-from voice_ai_analytics.releases.results import compare_releases
 from voice_ai_analytics.releases.series import segmented
 
 LANGUAGES = np.array(["en", "hi", "es", "ta"], dtype=object)
@@ -99,12 +100,12 @@ def deployment(
                 (user % 10 == 0).astype(int)
             ],
             "is_first_time_digital_user": np.array(["false", "true"], dtype=object)[user % 3 // 2],
-            "is_eligible": 1,
-            "is_completed": completed.astype(int),
-            "is_abandoned": abandoned.astype(int),
-            "is_transferred": (~completed & ~abandoned).astype(int),
-            "turn_count": turns,
-            "error_turn_count": rng.binomial(turns, np.clip(0.08 + own / 5, 0.01, 0.3)),
+            **{metric.rate.denominator: 1 for metric in METRICS[:3]},
+            COMPLETION.numerator: completed.astype(int),
+            ABANDONMENT.numerator: abandoned.astype(int),
+            TRANSFER.numerator: (~completed & ~abandoned).astype(int),
+            ERROR_TURN.denominator: turns,
+            ERROR_TURN.numerator: rng.binomial(turns, np.clip(0.08 + own / 5, 0.01, 0.3)),
         }
     )
     chosen = sessions[rng.random(size) < 0.4]

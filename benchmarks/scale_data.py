@@ -1,10 +1,11 @@
 """Raw tables for the benchmark: the input contract, loaded a day at a time, in load order.
 
-Every value follows from the number of its session, so a day is the same whenever it is made. A day
-brings ten turns a session, and what real platforms bring: sessions of the day before with another
-outcome, turns of the day before sent again or late, users who return, new users, and about one row
-in 500 that breaks a rule. Confidences are multiples of 1/1024, so that their sums are the same in
-any order and tables can be compared bit by bit.
+Every value is a function of its session's number, so a day is the same whenever it is generated. A
+day brings ten turns per session, and what real platforms send: sessions of the day before with a
+new outcome, turns of the day before sent again or late, returning users, new users, and about one
+row in 500 that breaks a rule. One platform of three numbers its turns from 0 in each session; the
+others give each turn an id of its own. Confidences are multiples of 1/1024, so that their sums
+don't depend on the order of addition and tables can be compared bit by bit.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import duckdb
 
 TABLES = ("sessions", "turns", "users")
 
-# Ten turns a session; a user comes back within ninety days, one in twenty after any time.
+# Ten turns per session. Users return within ninety days; one in twenty after any length of time.
 MACROS = """
 create or replace temp macro noise(n) as cast(hash(n) >> 1 as bigint);
 
@@ -80,7 +81,7 @@ with numbered as (
     from range(cast(first * 10 as bigint), cast(last * 10 as bigint))
 )
 select
-    'turn-' || n as turn_id,
+    if(of_session % 3 = 1, k::varchar, 'turn-' || n) as turn_id,
     case h % 4000 when 1 then 'nobody' when 2 then ' session-' || s else 'session-' || s end
         as session_id,
     ['alpha', 'beta', 'gamma'][1 + of_session % 3] as platform,
@@ -113,7 +114,7 @@ select
 from numbered;
 """
 
-# The day before first: what was changed, was sent again or comes late.
+# Rows of the day before come first: those that changed, were sent again or arrive late.
 DAYS = {
     "sessions": """
 select * replace ('completed' as outcome_raw, updated_at + interval 1 day as updated_at)
@@ -125,7 +126,7 @@ from session_rows({first}, {last}, {day}, {per_day})
     "turns": """
 select * replace (if(turn_index = 3, null, error_type) as error_type)
 from turn_rows({yesterday}, {first}, {day}, {per_day})
-where turn_index = 9 and noise(session_id) % 100 = 1 or noise(turn_id) % 250 = 0
+where turn_index = 9 and noise(session_id) % 100 = 1 or noise(session_id || turn_id) % 250 = 0
 union all
 from turn_rows({first}, {last}, {day}, {per_day})
 where turn_index < 9 or noise(session_id) % 100 <> 1
@@ -144,18 +145,18 @@ from range({first} // 3, {last} // 3) where noise(range) % 100 > 0
 
 @dataclass(frozen=True)
 class History:
-    """So many days of so many sessions each."""
+    """A number of days with the same number of sessions each."""
 
     days: int
     per_day: int
 
     @property
     def sessions(self) -> int:
-        """Sessions in all."""
+        """Return the total number of sessions."""
         return self.days * self.per_day
 
     def day(self, table: str, day: int) -> str:
-        """Give the query for the rows of one table that are loaded on a day, counted from zero."""
+        """Return the query for the rows of one table loaded on a day; days count from zero."""
         first = day * self.per_day
         return DAYS[table].format(
             day=day,
@@ -167,7 +168,7 @@ class History:
 
 
 def write_history(history: History, path: Path) -> None:
-    """Write a DuckDB file with the raw tables of a whole history."""
+    """Write the raw tables of a whole history to a DuckDB file."""
     with duckdb.connect(str(path)) as connection:
         connection.execute(MACROS)
         connection.execute("create schema voice_ai_raw")

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from voice_ai_analytics.rates import ABANDONMENT, COMPLETION, ERROR_TURN
 from voice_ai_analytics.segments.discovery import (
     OPENING,
     confirm,
@@ -26,8 +27,8 @@ from voice_ai_analytics.segments.discovery import (
     reached,
     search,
 )
+from voice_ai_analytics.segments.estimate import segment
 from voice_ai_analytics.segments.gaps import MEASURES, compare_cohorts
-from voice_ai_analytics.segments.results import segment
 
 MIN_COHORT_SIZE = 5
 
@@ -76,17 +77,19 @@ def simulate(world: World, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         {
             "session_key": np.arange(n),
             "user_key": user,
-            "is_eligible": rng.random(n) < 0.97,
-            "turn_count": 2 * turns,
-            "error_turn_count": late_errors,
+            COMPLETION.denominator: rng.random(n) < 0.97,
+            ERROR_TURN.denominator: 2 * turns,
+            ERROR_TURN.numerator: late_errors,
             "channel": np.array(["voice", "ivr", "chat"])[channel],
             "platform": "benchmark",
             "asr_model": "1.0",
             "started_hour": rng.integers(0, 24, n).astype(float),
         }
     )
-    frame["is_completed"] = completed & frame["is_eligible"]
-    frame["is_abandoned"] = ~completed & frame["is_eligible"] & (rng.random(n) < 0.8)
+    eligible = frame[COMPLETION.denominator]
+    frame[COMPLETION.numerator] = completed & eligible
+    frame[ABANDONMENT.numerator] = ~completed & eligible & (rng.random(n) < 0.8)
+    frame[ABANDONMENT.denominator] = eligible
     cohorts = {"region": region, "has_disability": disability, "language": language}
     for name, values in (cohorts | {"is_first_time_digital_user": first_time}).items():
         frame[name] = values[user]
@@ -198,7 +201,8 @@ def segment_coverage(world: World, population: tuple, repeats: int) -> dict:
 
 def _planted(whole: pd.DataFrame) -> float:
     inside = (whole["channel"] == "ivr") & (whole["opening_errors"] >= 1)
-    return float(whole["is_completed"][inside].mean() - whole["is_completed"][~inside].mean())
+    completed = whole[COMPLETION.numerator]
+    return float(completed[inside].mean() - completed[~inside].mean())
 
 
 def main() -> None:

@@ -1,10 +1,11 @@
-"""Loading: every line of the five files is kept as it was, or the load is refused whole."""
+"""Loading: every line of the five files is kept as it was, or nothing is loaded."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from threading import Event, Thread
 
 import pytest
 from consumer import ENGINES
@@ -33,7 +34,7 @@ FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
 
 @pytest.fixture(scope="module", params=ENGINES)
 def project(request, consumer):
-    """Give a project with a database of its own."""
+    """Return a project with a database of its own."""
     project = consumer(None, request.param)
     (project.directory / "dbt_project.yml").write_text("name: loading\nprofile: consumer\n")
     return project
@@ -41,7 +42,7 @@ def project(request, consumer):
 
 @pytest.fixture
 def database(project, monkeypatch):
-    """Give the project without raw tables, and its variables in the environment."""
+    """Return the project without raw tables, and its variables in the environment."""
     project.rows("drop schema if exists voice_ai_raw cascade")
     for name, value in project.environment.items():
         monkeypatch.setenv(name, value)
@@ -50,7 +51,7 @@ def database(project, monkeypatch):
 
 @pytest.fixture
 def run(database, tmp_path):
-    """Give a function that writes the five files, some with given content, and loads them."""
+    """Return a function that writes the five files, some with given content, and loads them."""
 
     def write_and_load(**contents):
         return load(write(tmp_path / "raw", **contents), warehouse(database))
@@ -83,7 +84,7 @@ def unreadable(database):
 
 
 def everything(database):
-    """Give all that is in the raw schema, instants of loading included."""
+    """Return everything in the raw schema, instants of loading included."""
     tables = database.rows(
         "select table_name from information_schema.tables where table_schema = 'voice_ai_raw'"
     )
@@ -155,7 +156,7 @@ def test_values_arrive_as_they_are(run, database):
     assert users(database) == [
         ("1", 'say "it", then\nleave', "no", "yes"),
         *rows[1:4],
-        ("5", "line\n" * 20_000, "\x1b[31m", "nul"),  # no text of PostgreSQL's holds a NUL
+        ("5", "line\n" * 20_000, "\x1b[31m", "nul"),  # PostgreSQL can't store a NUL
     ]
 
 
@@ -203,7 +204,7 @@ def test_lines_that_are_no_records_are_kept_and_counted(run, database):
             ["users.csv", "no column user_id", "UTF-8"],
             id="not UTF-8",
         ),
-        pytest.param({"users": "x" * 200_000}, ["users.csv", "header"], id="no CSV at all"),
+        pytest.param({"users": "x" * 200_000}, ["users.csv", "header"], id="not CSV at all"),
     ],
 )
 def test_a_file_that_cannot_be_meant_is_refused_in_one_line(run, database, contents, told):
@@ -223,7 +224,7 @@ def test_a_file_that_cannot_be_meant_is_refused_in_one_line(run, database, conte
 def test_an_unreadable_truth_file_is_refused(run, database, tmp_path, truth):
     write(tmp_path / "raw")
     (tmp_path / "raw" / "truth.json").write_bytes(truth)
-    with pytest.raises(UserError, match=r"truth\.json: asr_releases cannot be read"):
+    with pytest.raises(UserError, match=r"truth\.json: asr_releases can't be read"):
         run()
     assert everything(database) == {}
 
@@ -270,6 +271,47 @@ def test_a_load_that_fails_on_the_way_leaves_the_previous_tables(run, database, 
     assert everything(database) == before
 
 
+def test_two_loads_at_once_take_turns(database, tmp_path):
+    """The second reads nothing before the first has committed, and then has nothing to do."""
+    if database.engine != "postgres":
+        pytest.skip("a DuckDB file belongs to one process; see the test below")
+    raw = write(tmp_path / "raw", users=USERS + "u1,a,b,c\n")
+    reading, results = Event(), []
+
+    def load_too():
+        results.append(load(raw, warehouse(database), lambda table: reading.set()))
+
+    second = Thread(target=load_too)
+
+    def start_second(table):
+        if table == "users":
+            second.start()
+            assert not reading.wait(0.5)
+
+    first = load(raw, warehouse(database), start_second)
+    second.join()
+    assert not first.is_unchanged
+    assert [result.is_unchanged for result in results] == [True]
+    assert users(database) == [("u1", "a", "b", "c")]
+
+
+def test_a_second_process_is_refused_in_one_sentence(database, tmp_path):
+    if database.engine != "duckdb":
+        pytest.skip("PostgreSQL makes it wait; see the test above")
+    raw = write(tmp_path / "raw", users=USERS + "u1,a,b,c\n")
+    refused = []
+
+    def load_too(table):
+        if table == "users":
+            refused.append(database.command("voice-ai", "load", "--raw", str(raw), check=False))
+
+    load(raw, warehouse(database), load_too)
+    assert refused[0].returncode == 2
+    assert refused[0].stderr.startswith("voice-ai: the database")
+    assert len(refused[0].stderr.splitlines()) == 1
+    assert users(database) == [("u1", "a", "b", "c")]
+
+
 def test_a_table_of_somebody_else_is_not_replaced(run, database):
     database.rows("create schema voice_ai_raw")
     database.rows("create table voice_ai_raw.users (user_id text, region text)")
@@ -283,7 +325,7 @@ def test_a_table_of_somebody_else_is_not_replaced(run, database):
 
 
 def command(monkeypatch, capsys, *arguments):
-    """Run voice-ai in this process as its script does; give exit code, output and errors."""
+    """Run voice-ai in this process as its script does; return exit code, output and errors."""
     monkeypatch.setattr(sys, "argv", ["voice-ai", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
         cli.main()

@@ -102,4 +102,4 @@ def test_without_evaluations_the_rest_stands(project) -> None:
     )
     told = " ".join(compare(project).stdout.split())
     assert "completion improved" in told
-    assert "no turn of either has a reference" in told
+    assert "neither has a turn with a reference" in told

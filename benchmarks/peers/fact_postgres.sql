@@ -1,6 +1,6 @@
--- The same fact by hand: three scans of the turns, of which one reads only ids and one counts turn
--- numbers from 63, which are rare. Helper tables are unlogged, not temporary: a temporary one forbids
--- parallel plans.
+-- The same fact by hand: two scans of the turns. The first rolls up all of them and proves for most
+-- sessions that no turn id repeats. The second keeps only the turns of the remaining sessions. Helper
+-- tables are unlogged rather than temporary, because temporary tables prevent parallel plans.
 create or replace function benchmark.given(value text) returns text
 language sql immutable parallel safe as $$ select nullif(trim(value), '') $$;
 
@@ -9,8 +9,9 @@ language sql immutable parallel safe
 as $$ select replace(replace(lower(value), ' ', '_'), '-', '_') $$;
 
 drop table if exists benchmark.repeated_session_ids, benchmark.repeated_sessions;
-drop table if exists benchmark.repeated_turn_ids, benchmark.repeated_turns;
-drop table if exists benchmark.dropped_sessions, benchmark.dropped_turns, benchmark.fact;
+drop table if exists benchmark.dropped_sessions, benchmark.fact;
+drop table if exists benchmark.rolled_up, benchmark.doubtful, benchmark.turns_read_again;
+drop table if exists benchmark.repeated_turns, benchmark.current_turns, benchmark.rolled_up_again;
 
 create or replace view benchmark.valid_sessions as
 select
@@ -43,11 +44,9 @@ where
     and (cost_usd < 0) is not true
     and (csat_score between 1 and 5) is not false;
 
--- All rules but that of the id: to look at ten million ids again would cost a scan. What is most
--- often true is asked first.
+-- The most common values are tested first.
 create or replace view benchmark.valid_turns as
 select
-    ctid as id,
     benchmark.given(turn_id) as turn_id,
     benchmark.given(session_id) as session_id,
     benchmark.given(platform) as platform,
@@ -133,63 +132,13 @@ select id from benchmark.repeated_sessions
 except all
 select id from ranked where version_number = 1;
 
-create unlogged table benchmark.repeated_turn_ids as
-select
-    hashtextextended(trim(turn_id), hashtextextended(trim(platform), 0)) as id_hash,
-    count(benchmark.given(turn_id)) as times,
-    min(ctid) as first_row,
-    max(ctid) as last_row
-from voice_ai_raw.turns
-group by id_hash
-having count(benchmark.given(turn_id)) <> 1;
-
-create unlogged table benchmark.repeated_turns as
-select unnest(array[first_row, last_row]) as id
-from benchmark.repeated_turn_ids
-where times = 2
-union all
-select ctid
-from voice_ai_raw.turns
-where
-    exists (select 1 from benchmark.repeated_turn_ids where times <> 2)
-    and hashtextextended(trim(turn_id), hashtextextended(trim(platform), 0))
-    in (select id_hash from benchmark.repeated_turn_ids where times <> 2);
-
-analyze benchmark.repeated_turns;
-
-create unlogged table benchmark.dropped_turns as
-with ranked as (
-    select
-        rows.id,
-        row_number() over (
-            partition by rows.platform, rows.turn_id
-            order by
-                updated_at desc nulls last, loaded_at desc nulls last,
-                session_id desc nulls last, turn_index desc nulls last, speaker desc nulls last,
-                started_at desc nulls last, ended_at desc nulls last,
-                asr_confidence desc nulls last, intent desc nulls last,
-                intent_confidence desc nulls last, error_type desc nulls last,
-                response_latency_ms desc nulls last, is_interruption desc nulls last,
-                transcript desc nulls last
-        ) as version_number
-    from benchmark.valid_turns as rows
-    where
-        rows.id in (select id from benchmark.repeated_turns)
-        and rows.turn_id is not null
-        and exists (
-            select 1
-            from benchmark.valid_sessions as sessions
-            where
-                sessions.platform = rows.platform
-                and sessions.session_id = rows.session_id
-        )
-)
-select id from benchmark.repeated_turns
-except all
-select id from ranked where version_number = 1;
-
-create table benchmark.fact as
-with turns as (
+-- Four independent hashes of a turn id, each one bit of a word. A word with as many bits as the session
+-- has turns proves that no id repeats; a missing id sets no bit, so it proves nothing.
+create or replace function benchmark.roll_up(turns text, result text) returns void
+language plpgsql as $function$
+begin
+    execute format($query$
+    create unlogged table benchmark.%I as
     select
         platform,
         session_id,
@@ -214,16 +163,113 @@ with turns as (
         count(is_interruption) as interruption_known_turn_count,
         count(case when is_interruption then 1 end) as interruption_turn_count,
         min(loaded_at) as first_loaded_at,
-        max(loaded_at) as last_loaded_at
-    from benchmark.valid_turns
-    where id not in (select id from benchmark.dropped_turns)
+        max(loaded_at) as last_loaded_at,
+        max(turn_index) as last_turn_index,
+        bit_or(1::bigint << ((hashtextextended(turn_id, 0) >> 0) & 63)::integer) as ids_1,
+        bit_or(1::bigint << ((hashtextextended(turn_id, 0) >> 6) & 63)::integer) as ids_2,
+        bit_or(1::bigint << ((hashtextextended(turn_id, 0) >> 12) & 63)::integer) as ids_3,
+        bit_or(1::bigint << ((hashtextextended(turn_id, 0) >> 18) & 63)::integer) as ids_4
+    from benchmark.%I
     group by platform, session_id
+    $query$, result, turns);
+end
+$function$;
+
+select benchmark.roll_up('valid_turns', 'rolled_up');
+
+-- Sessions whose turns are read again: an id may repeat, or turn numbers don't fit into one word.
+create unlogged table benchmark.doubtful as
+select platform, session_id
+from benchmark.rolled_up
+where
+    last_turn_index >= 63
+    or (
+        turn_count in (
+            bit_count(ids_1::bit(64)), bit_count(ids_2::bit(64)),
+            bit_count(ids_3::bit(64)), bit_count(ids_4::bit(64))
+        )
+    ) is not true;
+
+analyze benchmark.doubtful;
+
+create unlogged table benchmark.turns_read_again as
+select *
+from benchmark.valid_turns as turns
+where
+    turn_id is not null
+    and exists (
+        select 1 from benchmark.doubtful as doubtful
+        where doubtful.platform = turns.platform and doubtful.session_id = turns.session_id
+    );
+
+analyze benchmark.turns_read_again;
+
+create unlogged table benchmark.repeated_turns as
+select platform, session_id, turn_id
+from benchmark.turns_read_again
+group by platform, session_id, turn_id
+having count(*) > 1;
+
+analyze benchmark.repeated_turns;
+
+-- Sorting every turn by all its columns would cost more than finding the few that repeat.
+create unlogged table benchmark.current_turns as
+with repeated as (
+    select turns.*
+    from benchmark.turns_read_again as turns
+    inner join benchmark.repeated_turns using (platform, session_id, turn_id)
+),
+
+current_versions as (
+    select distinct on (platform, session_id, turn_id) *
+    from repeated
+    order by
+        platform, session_id, turn_id,
+        updated_at desc nulls last, loaded_at desc nulls last,
+        turn_index desc nulls last, speaker desc nulls last,
+        started_at desc nulls last, ended_at desc nulls last,
+        asr_confidence desc nulls last, intent desc nulls last,
+        intent_confidence desc nulls last, error_type desc nulls last,
+        response_latency_ms desc nulls last, is_interruption desc nulls last,
+        transcript desc nulls last
+)
+
+select *
+from benchmark.turns_read_again as turns
+where
+    not exists (
+        select 1 from benchmark.repeated_turns as repeated
+        where
+            repeated.platform = turns.platform
+            and repeated.session_id = turns.session_id
+            and repeated.turn_id = turns.turn_id
+    )
+union all
+select * from current_versions;
+
+analyze benchmark.current_turns;
+
+select benchmark.roll_up('current_turns', 'rolled_up_again');
+
+create table benchmark.fact as
+with turns as (
+    select *
+    from benchmark.rolled_up
+    where
+        not exists (
+            select 1 from benchmark.doubtful as doubtful
+            where
+                doubtful.platform = rolled_up.platform
+                and doubtful.session_id = rolled_up.session_id
+        )
+    union all
+    select * from benchmark.rolled_up_again
 ),
 
 high_turn_numbers as (
     select platform, session_id, count(distinct turn_index) as numbers
-    from benchmark.valid_turns
-    where turn_index >= 63 and id not in (select id from benchmark.dropped_turns)
+    from benchmark.current_turns
+    where turn_index >= 63
     group by platform, session_id
 ),
 
@@ -240,7 +286,7 @@ users as (
         has_disability desc nulls last, is_first_time_digital_user desc nulls last
 ),
 
--- Labels are few: each is mapped once, not once a session.
+-- Labels are few: each is mapped once, not once per session.
 outcomes as (
     select
         labels.platform,

@@ -1,6 +1,6 @@
 """Run one SQL file and print the seconds it took: `run_sql.py FILE`.
 
-The environment names the database. It is opened before the clock starts, as it is for dbt models.
+The environment names the database. The clock starts once it is open, as it does for dbt's models.
 """
 
 import os

@@ -1,7 +1,8 @@
 {%- set build = voice_ai_analytics.this_build() -%}
 {%- set to_rebuild = ref('int_voice_ai__sessions_to_rebuild') -%}
 {%- set versions = ref('int_voice_ai__turns_versions') -%}
-{%- set attributes = voice_ai_analytics.user_attributes() -%}
+{%- set attributes = ['region', 'has_disability', 'is_first_time_digital_user'] + voice_ai_analytics.user_attributes() -%}
+{%- set journey = ['user_session_number', 'is_callback_24h_known', 'is_called_back_24h', 'is_followed_by_return_7d'] -%}
 {%- set sums = voice_ai_analytics.turn_sums().keys() | list + ['repeated_turn_index_count'] -%}
 {%- set totals = ['asr_confidence_sum', 'intent_confidence_sum'] -%}
 {%- set load_times = ['first_loaded_at', 'last_loaded_at'] -%}
@@ -73,13 +74,8 @@ joined as (
         {{ 'cast(coalesce(sessions.' ~ name ~ ', 0) as integer) as ' ~ name if name in counts else 'sessions.' ~ name }},
         {%- endfor %}
         sessions.is_deleted_upstream,
-        {%- for attribute in ['region', 'has_disability', 'is_first_time_digital_user'] + attributes %}
-        users.{{ attribute }},
-        {%- endfor %}
-        journeys.user_session_number,
-        journeys.is_callback_24h_known,
-        journeys.is_called_back_24h,
-        journeys.is_followed_by_return_7d,
+        users.{{ attributes | join(', users.') }},
+        journeys.{{ journey | join(', journeys.') }},
         sessions.outcome not in ('not_connected', 'voicemail', 'in_progress') as is_eligible
     from sessions
     -- A session without a known user is a session.
@@ -89,24 +85,11 @@ joined as (
 )
 
 select
-    session_key,
-    platform,
-    session_id,
-    user_key,
-    channel,
-    language,
-    region,
-    has_disability,
-    is_first_time_digital_user,
-    asr_model,
-    bot_version,
-    started_at,
-    is_started_at_time_known,
-    ended_at,
-    duration_seconds,
-    outcome,
-    outcome_raw,
-    transfer_reason,
+    {{ columns | join(',
+    ') }},
+    is_deleted_upstream,
+    {{ attributes | join(',
+    ') }},
     is_eligible,
     user_turn_count >= {{ var('voice_ai_engaged_min_user_turns', 1) | int }} as is_engaged,
     outcome = 'completed' as is_completed,
@@ -114,28 +97,13 @@ select
     outcome = 'transferred' as is_transferred,
     is_eligible and outcome <> 'transferred' as is_contained,
     transfer_reason is not null and outcome <> 'transferred' as has_unexplained_transfer_reason,
-    declared_turn_count,
-    {{ counts | join(',
-    ') }},
     error_turn_count > 0 as has_error,
     cast(error_turn_count as double precision) / nullif(turn_count, 0) as error_turn_proportion,
-    asr_confidence_sum,
     asr_confidence_sum / nullif(asr_confidence_count, 0) as asr_confidence_mean,
     {{ voice_ai_analytics.confidence_band('asr_confidence_sum / nullif(asr_confidence_count, 0)') }} as asr_confidence_band,
-    intent_confidence_sum,
     intent_confidence_sum / nullif(intent_confidence_count, 0) as intent_confidence_mean,
-    csat_score,
     csat_score >= 5 as is_csat_top_box,
-    cost_usd,
-    user_session_number,
-    user_session_number > 1 as is_repeat_user_session,
-    is_callback_24h_known,
-    case when is_callback_24h_known then is_called_back_24h end as is_called_back_24h,
-    {%- for attribute in attributes %}
-    {{ attribute }},
-    {%- endfor %}
-    is_followed_by_return_7d,
-    is_deleted_upstream,
-    first_loaded_at,
-    last_loaded_at
+    {{ journey | join(',
+    ') }},
+    user_session_number > 1 as is_repeat_user_session
 from joined

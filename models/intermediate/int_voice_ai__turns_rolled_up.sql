@@ -1,5 +1,4 @@
 {%- set build = voice_ai_analytics.this_build() -%}
-{#- Words of 63 bits, in which each turn id sets one bit. -#}
 {%- set words = 4 -%}
 {%- set hash = voice_ai_analytics.text_hash('turn_id') -%}
 
@@ -13,12 +12,11 @@ with rolled_up as (
         {{ expression }} as {{ name }},
         {%- endfor %}
         count(quarantine_reasons) as rejected_turn_count,
-        -- As many bits as turns prove that no id comes twice; fewer prove nothing.
+        -- In each word a turn id sets one bit. As many bits as turns prove that no id comes twice; fewer prove nothing.
         {%- for word in range(words) %}
         {{ voice_ai_analytics.count_bits(
-            'coalesce(bit_or(case when (' ~ hash ~ ' >> 40) & ' ~ (words - 1) ~ ' = ' ~ word
-            ~ ' then cast(1 as bigint) << cast(' ~ hash ~ ' % 63 as integer) end), 0)'
-        ) }} {{ "+" if not loop.last else "as turn_id_bits," }}
+            'bit_or(cast(1 as bigint) << cast((' ~ hash ~ ' >> ' ~ 6 * word ~ ') % 63 as integer))'
+        ) }} as turn_id_bits_{{ word }},
         {%- endfor %}
         -- One bit per turn number: exact up to 63 of them in a row.
         {{ voice_ai_analytics.count_bits(
@@ -34,5 +32,11 @@ with rolled_up as (
 select
     *,
     turn_count - turn_index_bits as repeated_turn_index_count,
-    (rejected_turn_count > 0 or turn_id_bits < turn_count or turn_index_range >= 63) as is_in_doubt
+    (
+        rejected_turn_count > 0
+        or turn_index_range >= 63
+        or greatest(
+            {%- for word in range(words) %}turn_id_bits_{{ word }}{{ ", " if not loop.last }}{% endfor -%}
+        ) < turn_count
+    ) as is_in_doubt
 from rolled_up

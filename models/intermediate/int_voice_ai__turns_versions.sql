@@ -19,8 +19,7 @@ turns as (
     select
         given.*,
         in_doubt.session_key,
-        in_doubt.is_settled_here,
-        given.quarantine_reasons is null and in_doubt.session_key is not null as is_good
+        in_doubt.is_settled_here
     from {{ voice_ai_analytics.rows_of_build('turns', build) }} as given
     -- No id is blank, so that a blank can stand for null, by which no engine can hash.
     inner join in_doubt
@@ -30,13 +29,37 @@ turns as (
 
 ),
 
-with_repeated_turns as (
+repeated as (
 
-    select session_key
+    select session_key, turn_id
     from turns
-    where is_good
+    where quarantine_reasons is null and session_key is not null
     group by session_key, turn_id
     having count(*) > 1
+
+),
+
+-- Only ids that come more than once are ordered: ordering all is many times the work.
+ranked as (
+
+    select
+        turns.*,
+        cast(row_number() over (
+            partition by turns.session_key, turns.turn_id
+            order by {{ voice_ai_analytics.latest_first('turns', [], 'turns') }}
+        ) as integer) as version_number
+    from turns
+    inner join repeated on turns.session_key = repeated.session_key and turns.turn_id = repeated.turn_id
+    where turns.quarantine_reasons is null
+    union all
+    select
+        turns.*,
+        case when turns.quarantine_reasons is null and turns.session_key is not null then 1 end as version_number
+    from turns
+    left join repeated on turns.session_key = repeated.session_key and turns.turn_id = repeated.turn_id
+    where
+        (repeated.turn_id is null or turns.quarantine_reasons is not null)
+        and (turns.is_settled_here or turns.session_key in (select session_key from repeated))
 
 ),
 
@@ -49,27 +72,20 @@ rejected_sessions as (
 )
 
 select
-    turns.{{ voice_ai_analytics.input_contract('turns').columns.keys() | join(',
-    turns.') }},
-    turns.unreadable_values,
-    turns.session_key,
+    ranked.{{ voice_ai_analytics.input_contract('turns').columns.keys() | join(',
+    ranked.') }},
+    ranked.unreadable_values,
+    ranked.session_key,
     nullif(concat_ws(
         ', ',
-        turns.quarantine_reasons,
+        ranked.quarantine_reasons,
         case
-            when turns.session_key is not null or turns.platform is null or turns.session_id is null then null
+            when ranked.session_key is not null or ranked.platform is null or ranked.session_id is null then null
             when rejected_sessions.session_id is not null then 'quarantined_session'
             else 'unknown_session'
         end
     ), '') as quarantine_reasons,
-    case
-        when turns.is_good
-            then cast(row_number() over (
-                partition by turns.session_key, turns.turn_id, turns.is_good
-                order by {{ voice_ai_analytics.latest_first('turns', [], 'turns') }}
-            ) as integer)
-    end as version_number
-from turns
+    ranked.version_number
+from ranked
 left join rejected_sessions
-    on turns.platform = rejected_sessions.platform and turns.session_id = rejected_sessions.session_id
-where turns.is_settled_here or turns.session_key in (select session_key from with_repeated_turns)
+    on ranked.platform = rejected_sessions.platform and ranked.session_id = rejected_sessions.session_id

@@ -3,8 +3,10 @@
 {%- set to_rebuild = ref('int_voice_ai__sessions_to_rebuild') -%}
 {%- set users = ref('int_voice_ai__users') -%}
 {%- set columns = ['session_key', 'user_key', 'started_at', 'is_started_at_time_known', 'ended_at'] -%}
-{%- set journey_columns = ['user_session_number', 'is_callback_24h_known', 'is_called_back_24h', 'is_followed_by_return_7d'] -%}
+{%- set journey = ['user_session_number', 'is_callback_24h_known', 'is_called_back_24h', 'is_followed_by_return_7d'] -%}
 {%- set horizons = voice_ai_analytics.data_horizons(build, sessions, to_rebuild) %}
+{%- set day_after = voice_ai_analytics.add_seconds('coalesce(ended_at, started_at)', 86400) -%}
+{%- set week_after = voice_ai_analytics.add_seconds('coalesce(ended_at, started_at)', 7 * 86400) %}
 
 -- depends_on: {{ ref('stg_voice_ai__sessions_typed') }}
 with rebuilt_sessions as (
@@ -16,13 +18,7 @@ with rebuilt_sessions as (
     {%- endif %}
 
 ),
-{% if build.is_full %}
-sessions as (
-
-    select * from rebuilt_sessions
-
-),
-{% else %}
+{% if not build.is_full %}
 -- The newest start in the data decides which call-backs can be known; when it moves, some sessions' answer changes.
 users_to_look_at as (
 
@@ -34,47 +30,29 @@ users_to_look_at as (
     union
     select user_key
     from {{ build.fact }}
-    where
-        user_key is not null
-        and (
-            ended_at between {{ horizons.low }} and {{ horizons.high }}
-            or (ended_at is null and started_at between {{ horizons.low }} and {{ horizons.high }})
-        )
-
-),
-
-sessions as (
-
-    select
-        *,
-        true as is_rebuilt,
-        {%- for column in journey_columns %}
-        null as certified_{{ column }}{{ "," if not loop.last }}
-        {%- endfor %}
-    from rebuilt_sessions
-    union all
-    select
-        fact.{{ columns | join(', fact.') }},
-        false as is_rebuilt,
-        fact.{{ journey_columns | join(', fact.') }}
-    from {{ build.fact }} as fact
-    inner join users_to_look_at on fact.user_key = users_to_look_at.user_key
-    where fact.session_key not in (select session_key from {{ to_rebuild }})
+    where user_key is not null and coalesce(ended_at, started_at) between {{ horizons.low }} and {{ horizons.high }}
 
 ),
 {% endif %}
+sessions as (
+
+    select {{ columns | join(', ') }}
+        {%- if not build.is_full %}, true as is_rebuilt, null as certified_{{ journey | join(', null as certified_') }}{% endif %}
+    from rebuilt_sessions
+    {%- if not build.is_full %}
+    union all
+    select fact.{{ columns | join(', fact.') }}, false as is_rebuilt, fact.{{ journey | join(', fact.') }}
+    from {{ build.fact }} as fact
+    inner join users_to_look_at on fact.user_key = users_to_look_at.user_key
+    where fact.session_key not in (select session_key from {{ to_rebuild }})
+    {%- endif %}
+
+),
+
 neighbours as (
 
     select
-        session_key,
-        user_key,
-        started_at,
-        coalesce(ended_at, started_at) as ended_at,
-        is_started_at_time_known,
-        {%- if not build.is_full %}
-        is_rebuilt,
-        certified_{{ journey_columns | join(', certified_') }},
-        {%- endif %}
+        *,
         row_number() over user_sessions as user_session_number,
         lead(started_at) over user_sessions as next_started_at,
         lead(is_started_at_time_known) over user_sessions as is_next_started_at_time_known
@@ -84,54 +62,44 @@ neighbours as (
 
 ),
 
+callbacks as (
+
+    select
+        *,
+        (
+            is_started_at_time_known
+            and {{ day_after }} <= {{ horizons.now }}
+            -- A next session of which only the day is known may lie on either side of the limit.
+            and (coalesce(is_next_started_at_time_known, true) or next_started_at > {{ day_after }})
+        ) as is_callback_24h_known,
+        coalesce(next_started_at <= {{ day_after }}, false) as is_started_again_in_24h,
+        coalesce(next_started_at <= {{ week_after }}, false) as is_followed_by_return_7d
+    from neighbours
+
+),
+
 journeys as (
 
     select
-        session_key,
-        user_key,
-        started_at,
-        {%- if not build.is_full %}
-        is_rebuilt,
-        certified_{{ journey_columns | join(', certified_') }},
-        {%- endif %}
-        user_session_number,
-        (
-            is_started_at_time_known
-            and {{ voice_ai_analytics.add_seconds('ended_at', 86400) }} <= {{ horizons.now }}
-            -- A next session of which only the day is known may lie on either side of the limit.
-            and (
-                coalesce(is_next_started_at_time_known, true)
-                or next_started_at > {{ voice_ai_analytics.add_seconds('ended_at', 86400) }}
-            )
-        ) as is_callback_24h_known,
-        coalesce(
-            next_started_at <= {{ voice_ai_analytics.add_seconds('ended_at', 86400) }}, false
-        ) as is_called_back_24h,
-        coalesce(
-            next_started_at <= {{ voice_ai_analytics.add_seconds('ended_at', 7 * 86400) }}, false
-        ) as is_followed_by_return_7d
-    from neighbours
+        *,
+        case when is_callback_24h_known then is_started_again_in_24h end as is_called_back_24h
+    from callbacks
 
 )
+
 select
     journeys.session_key,
-    journeys.user_key,
     journeys.started_at,
-    journeys.{{ journey_columns | join(',\n    journeys.') }}
+    journeys.{{ journey | join(',\n    journeys.') }}
 from journeys
 {%- if not build.is_full %}
--- Of the sessions that are not rebuilt, those whose journey or user has changed.
+-- Of the sessions that aren't rebuilt, only those whose journey or user has changed.
 left join {{ users }} as changed_users
     on journeys.user_key = changed_users.user_key and changed_users.changed_at > {{ build.certified_at }}
 where
     journeys.is_rebuilt
     or changed_users.user_key is not null
-    or journeys.certified_user_session_number <> journeys.user_session_number
-    or journeys.certified_is_callback_24h_known <> journeys.is_callback_24h_known
-    or journeys.certified_is_followed_by_return_7d <> journeys.is_followed_by_return_7d
-    -- The fact holds null while a call-back cannot be known.
-    or (
-        journeys.is_callback_24h_known
-        and journeys.certified_is_called_back_24h is distinct from journeys.is_called_back_24h
-    )
+    {%- for name in journey %}
+    or journeys.{{ name }} is distinct from journeys.certified_{{ name }}
+    {%- endfor %}
 {%- endif %}

@@ -16,9 +16,11 @@ from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from voice_ai_analytics.abandonment.features import feature_query
-from voice_ai_analytics.abandonment.model import _auc, fit_abandonment, render
-from voice_ai_analytics.abandonment.verdict import strongest
+from voice_ai_analytics.abandonment.frame import feature_query
+from voice_ai_analytics.abandonment.gates import strongest
+from voice_ai_analytics.abandonment.model import fit_abandonment
+from voice_ai_analytics.abandonment.terminal import render
+from voice_ai_analytics.abandonment.validation import area_under_curve
 from voice_ai_analytics.errors import UserError
 
 FIXED_KEYS = {
@@ -213,7 +215,7 @@ def test_auc_counts_ties_as_half_and_its_interval_is_that_of_hanley_and_mcneil()
     rng = np.random.default_rng(3)
     y = (rng.random(800) < 0.3).astype(float)
     score = np.round(rng.normal(size=800) + 0.8 * y, 1)
-    area = _auc(y, score, np.arange(800), 1000, rng)
+    area = area_under_curve(y, score, np.arange(800), 1000, rng)
     a = roc_auc_score(y, score)
     assert area["estimate"] == pytest.approx(a)
     n1, n0 = y.sum(), (1 - y).sum()
@@ -372,7 +374,7 @@ def test_one_heavy_user_names_nothing():
         frame_of(outcome, user, habit=np.where(heavy, 1.0, 0.0) + rng.normal(0, 0.2, 1800))
     )
     assert result["strongest_predictor"] is None
-    assert any("worth" in note for note in result["notes"])
+    assert any("effectively" in note for note in result["notes"])
 
 
 # --- What is in the model, and what is not -----------------------------------------------------
@@ -514,7 +516,7 @@ def test_complete_separation_claims_no_estimate():
     assert result["coefficients"] == []
     assert result["separation"][0]["kind"] == "complete"
     assert "no evidence" in result["verdict"]
-    assert "separated by x" in result["verdict"]
+    assert "x separates abandoned from completed" in result["verdict"]
 
 
 @pytest.mark.parametrize(
@@ -558,7 +560,7 @@ def test_sessions_without_a_user_are_clusters_of_their_own_and_that_is_said():
     assert result["n_users"] == 0
     assert result["n_clusters"] == 1200
     assert result["coefficients"] == fit(frame)["coefficients"]
-    assert any("name no user" in note for note in result["notes"])
+    assert any("have no known user" in note for note in result["notes"])
 
 
 # --- The output ---------------------------------------------------------------------------------

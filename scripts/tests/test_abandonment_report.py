@@ -6,17 +6,17 @@ import pandas as pd
 import pytest
 from test_abandonment_hazard import LIFE_TABLE, sessions
 
-from voice_ai_analytics.abandonment.report import (
+from voice_ai_analytics.abandonment.estimate import study_abandonment
+from voice_ai_analytics.report.figures import STYLE
+from voice_ai_analytics.report.sections import abandonment
+from voice_ai_analytics.report.sections.abandonment import (
     HAZARD,
     MODEL,
     NOT_YET,
     SENSITIVITY,
     TABLES,
-    abandonment_plots,
-    abandonment_sentences,
+    sentences,
 )
-from voice_ai_analytics.abandonment.study import study_abandonment
-from voice_ai_analytics.report.figures import STYLE
 
 
 @pytest.fixture(scope="module")
@@ -30,20 +30,20 @@ def tables() -> dict[str, pd.DataFrame]:
 
 def plots(tables):
     with matplotlib.rc_context(STYLE):
-        return abandonment_plots(tables)
+        return abandonment.plots(tables)
 
 
 def test_before_a_model_the_report_says_what_to_run():
-    assert abandonment_sentences(None) == [NOT_YET]
-    assert abandonment_plots(None) == []
+    assert sentences(None) == [NOT_YET]
+    assert abandonment.plots(None) == []
 
 
 def test_sentences_are_the_verdicts(tables):
-    sentences = abandonment_sentences(tables)
+    told = sentences(tables)
     model = tables[MODEL].iloc[0]
-    assert sentences[0] == model["hazard_verdict"]
-    assert "no evidence" in sentences[0]
-    assert len(sentences) == 4
+    assert told[0] == model["hazard_verdict"]
+    assert "no evidence" in told[0]
+    assert len(told) == 4
 
 
 def test_the_hazard_is_drawn_with_its_numbers(tables):
@@ -68,4 +68,4 @@ def test_what_was_not_estimated_is_said_and_not_drawn():
     hazard, settings = plots({name: found[name] for name in TABLES})
     assert hazard.svg is settings.svg is None
     assert "none of 400 sessions was abandoned" in hazard.note
-    assert settings.note == "No setting gives an odds ratio of errors."
+    assert settings.note == "No setting has an odds ratio for errors."

@@ -15,13 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from voice_ai_analytics.asr import evaluation
+from voice_ai_analytics.analysis import Source
+from voice_ai_analytics.asr import word_errors
 from voice_ai_analytics.asr.calibration import BINS, BinSums, calibrate, warning
-from voice_ai_analytics.asr.evaluation import COUNTS, count_errors, evaluate, rate_interval
+from voice_ai_analytics.asr.estimate import estimate
+from voice_ai_analytics.asr.rates import rate_interval
 from voice_ai_analytics.asr.references import BATCH, COLUMNS, SCHEMA, read_file
-from voice_ai_analytics.asr.report import NOT_YET, asr_plots, asr_sentences
-from voice_ai_analytics.asr.results import compare, numbers_as_floats, spooled, summarise
+from voice_ai_analytics.asr.results import numbers_as_floats
+from voice_ai_analytics.asr.word_errors import COUNTS, count_errors, evaluate
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.report.sections.asr import NOT_YET, plots, sentences
 
 CONTRACT = ("turn_id", "platform", "reference_text", "hypothesis_text", "asr_model", "language")
 
@@ -53,9 +56,7 @@ def result(directory, *rows, columns=CONTRACT, normalizer="none", **options):
     path = directory / "references.jsonl"
     lines = (json.dumps(dict(zip(columns, row, strict=True))) for row in rows)
     path.write_text("\n".join(lines), encoding="utf-8")
-    with spooled() as spool:
-        excluded = compare(spool, read_file(path), normalizer)
-        return summarise(spool, normalizer, excluded, **options)
+    return estimate(Source(None, None), path, normalizer, **options)
 
 
 def levenshtein(one: list[str], other: list[str]) -> int:
@@ -186,7 +187,7 @@ def end_the_process(*_) -> None:
 
 
 def test_a_process_ended_from_outside_is_one_sentence(monkeypatch) -> None:
-    monkeypatch.setattr(evaluation, "count_errors", end_the_process)
+    monkeypatch.setattr(word_errors, "count_errors", end_the_process)
     with pytest.raises(UserError, match="nothing was written"):
         list(evaluate([batch(("a", "b")), batch(("a", "b"))], "none"))
 
@@ -271,7 +272,7 @@ def test_groups_are_sums_of_their_rows(tmp_path) -> None:
         **{("en", "m1"): (1, 4), ("en", "m2"): (0, 2), ("es", "m2"): (2, 2), ("zh", None): (1, 2)},
     }
     assert told.overall["unit"] == "character and word"
-    assert any("do not compare with those of words" in note for note in told.notes)
+    assert any("do not compare with rates of words" in note for note in told.notes)
     for one in (told.overall, *told.groups):
         assert one["normalizer"] == "none"
         assert one["turns"] > 0
@@ -379,16 +380,16 @@ def tables(tmp_path_factory) -> dict:
 
 
 def test_report_says_rates_calibration_and_the_warning(tables) -> None:
-    rate, gap, told = asr_sentences(tables)
+    rate, gap, told = sentences(tables)
     overall = tables["voice_ai_asr_error_rates"].iloc[0]
     assert f"{overall['errors']:,.0f} errors were made in 1,201 words" in rate
-    assert "points above the share of words that are right (95% interval" in gap
+    assert "points above the share of correct words (95% interval" in gap
     assert "n 6" in gap
     assert told == warning(["m0", "m1"])
 
 
 def test_report_draws_each_group_with_its_n(tables) -> None:
-    rates, calibration = asr_plots(tables)
+    rates, calibration = plots(tables)
     assert [row[0] for row in rates.rows] == ["en · m0", "en · m1", "es<b> · m0"]
     assert rates.rows[2][4] == "1"
     assert "es&lt;b&gt;" in rates.svg and "<b>" not in rates.svg
@@ -396,7 +397,7 @@ def test_report_draws_each_group_with_its_n(tables) -> None:
     assert [row[-1] for row in calibration.rows] == [
         "",
         "",
-        "1 recognised words of 1 sessions or turns of no known session; it takes 200 of 30",
+        "1 recognized words of 1 sessions or turns of no known session; it takes 200 of 30",
     ]
     assert "en · m1 (n 600)" in calibration.svg
 
@@ -407,7 +408,7 @@ def test_report_shows_no_number_of_a_suppressed_group(tables) -> None:
     pair = rates["asr_model"] == "m1"
     rates.loc[pair, "suppressed"] = "suppressed: fewer than 5 users"
     rates.loc[pair, ["word_error_rate", "ci_low", "ci_high", "errors", "reference_words"]] = None
-    (row,) = [row for row in asr_plots(hidden)[0].rows if row[0] == "en · m1"]
+    (row,) = [row for row in plots(hidden)[0].rows if row[0] == "en · m1"]
     assert row[1:5] == ("suppressed: fewer than 5 users", "–", "–", "–")
 
 
@@ -417,15 +418,15 @@ def test_report_of_few_turns_says_that_calibration_declines(tables) -> None:
     for name, table in tables.items():
         untyped = table[table["language"] == "es<b>"].astype(object)
         few[name] = numbers_as_floats(untyped.where(untyped.notna(), None))
-    calibration = asr_plots(few)[1]
+    calibration = plots(few)[1]
     assert calibration.svg is None
     ((_, confidence, *_, told),) = calibration.rows
     assert (confidence, told.split(";")[-1]) == ("–", " it takes 200 of 30")
 
 
 def test_report_without_an_evaluation_says_so() -> None:
-    assert asr_plots(None) == []
-    assert asr_sentences(None) == [NOT_YET]
+    assert plots(None) == []
+    assert sentences(None) == [NOT_YET]
 
 
 # --- files ---
@@ -447,9 +448,7 @@ def test_three_file_types_are_one(tmp_path) -> None:
     assert read[0][1]["language"] is None
     evaluated = []
     for ending in ("csv", "jsonl", "parquet"):
-        with spooled() as spool:
-            excluded = compare(spool, read_file(tmp_path / f"a.{ending}"), "none")
-            evaluated.append(summarise(spool, "none", excluded).to_json())
+        evaluated.append(estimate(Source(None, None), tmp_path / f"a.{ending}").to_json())
     assert evaluated[0] == evaluated[1] == evaluated[2]
 
 
@@ -477,7 +476,7 @@ def test_a_file_is_read_batch_by_batch(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("a.txt", b"x", "unknown file type; give a file that ends in .csv"),
+        ("a.txt", b"x", "unknown file type; use a file that ends in .csv"),
         ("missing.csv", None, "no such file"),
         ("a.csv", b"", "no column turn_id"),
         ("a.csv", b"turn_id,platform,reference_text\n1,p,a\n", "no column hypothesis_text"),
@@ -485,18 +484,18 @@ def test_a_file_is_read_batch_by_batch(tmp_path) -> None:
         ("a.csv", b'turn_id,platform,reference_text,hypothesis_text\n1,p,"a,b\n', "line 2"),
         ("a.csv", b"turn_id,platform,reference_text,hypothesis_text\n1,p,\xff,b\n", "line 2"),
         ("a.jsonl", b'{"turn_id": 1}\n', "line 1 has no platform"),
-        ("a.jsonl", b"\n[1]\n", "line 2 is no JSON object"),
-        ("a.jsonl", b'{"turn_id": \n', "line 1 is no JSON"),
+        ("a.jsonl", b"\n[1]\n", "line 2 isn't a JSON object"),
+        ("a.jsonl", b'{"turn_id": \n', "line 1 isn't valid JSON"),
         ("a.jsonl", b'{"turn_id":1,"platform":"p","reference_text":[]}', "line 1"),
         ("a.jsonl", b'{"turn_id":1,"platform":{},"reference_text":"","hypothesis_text":""}',
-         "line 1 holds an object"),
-        ("a.jsonl", b"[" * 100_000, "line 1 is no JSON"),
+         "line 1 has an object"),
+        ("a.jsonl", b"[" * 100_000, "line 1 isn't valid JSON"),
         ("a.jsonl", b'{"turn_id":1,"platform":"p","reference_text":NaN,"hypothesis_text":""}',
-         "NaN is no value of JSON, write null"),
+         "NaN isn't valid JSON; write null"),
         ("a.jsonl", b'{"turn_id":1,"platform":"p","reference_text":5,"hypothesis_text":""}',
-         "line 1 has a reference_text that is no text"),
+         "line 1 has a reference_text that isn't a text"),
         ("a.csv", b"turn_id,platform,reference_text,reference_text,hypothesis_text\n", "twice"),
-        ("a.parquet", b"PAR1", "cannot be read as Parquet"),
+        ("a.parquet", b"PAR1", "can't be read as Parquet"),
     ],
 )  # fmt: skip
 def test_a_bad_file_is_one_sentence_that_names_the_line(tmp_path, name, content, told) -> None:
@@ -514,7 +513,7 @@ def test_a_parquet_column_of_texts_holds_text(tmp_path, values) -> None:
     columns = {"turn_id": ["1", "2"], "platform": ["p", "p"], "reference_text": ["a", "b"]}
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table(columns | {"hypothesis_text": values}), path)
-    with pytest.raises(UserError, match=r"column hypothesis_text holds .*, not text"):
+    with pytest.raises(UserError, match=r"column hypothesis_text is .*; store it as text"):
         list(read_file(path))
     pq.write_table(pa.table(columns | {"HYPOTHESIS_TEXT": ["a", None]}), path)
     (part,) = read_file(path)
@@ -526,10 +525,8 @@ def test_confidences_that_are_none_are_counted(tmp_path) -> None:
     given = ["0.9", "", "90", "high", "-0.1", "nan"]
     rows = "".join(f"t{n},p,a,a,m,en,{value}\n" for n, value in enumerate(given))
     (tmp_path / "a.csv").write_text(header + rows)
-    with spooled() as spool:
-        excluded = compare(spool, read_file(tmp_path / "a.csv"), "none")
-        notes = summarise(spool, "none", excluded).notes
-    assert any("leaves out 4 turns whose asr_confidence is no number" in note for note in notes)
+    notes = estimate(Source(None, None), tmp_path / "a.csv").notes
+    assert any("leaves out 4 turns whose asr_confidence isn't a number" in note for note in notes)
 
 
 def test_two_sessions_that_differ_tell_no_interval() -> None:
@@ -607,4 +604,4 @@ def test_nothing_to_compare_is_exit_3(tmp_path, rows, code, told) -> None:
 
 
 def test_columns_of_the_contract_are_read() -> None:
-    assert COLUMNS[: len(CONTRACT)] == CONTRACT
+    assert {*CONTRACT, "session_id"} <= set(COLUMNS)

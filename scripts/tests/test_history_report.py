@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from voice_ai_analytics.history.report import (
+from voice_ai_analytics.report.sections.settling import (
     NOT_YET,
-    history_plots,
-    history_sentences,
     immature_from,
+    plots,
+    sentences,
 )
 
 
@@ -38,9 +38,9 @@ DAYS = [
 
 
 def test_fresh_days_are_marked_and_their_expected_changes_weighted():
-    first, second = history_sentences(history(SETTLED, DAYS))
+    first, second = sentences(history(SETTLED, DAYS))
     assert "At the age of 1 day, 90.0% of outcomes were settled" in first
-    assert "up to 4 days (n 1,000 sessions, 400 of them" in first
+    assert "until 4 days (n 1,000 sessions, 400 of them" in first
     # (100 * 0.10 + 300 * 0.03) / 400
     assert "Days from 2 Mar 2026 on are not mature: of 400 outcomes, 4.8% are still" in second
     assert second.endswith("For 1 day, too few sessions of that age were followed to tell.")
@@ -48,16 +48,16 @@ def test_fresh_days_are_marked_and_their_expected_changes_weighted():
 
 
 def test_the_figure_shows_what_is_known_and_the_table_all():
-    (plot,) = history_plots(history(SETTLED, DAYS))
+    (plot,) = plots(history(SETTLED, DAYS))
     assert "2 days · n 1,000" in plot.svg and "0 days" not in plot.svg
     assert [row[1] for row in plot.rows] == ["too few sessions", "90.0%", "97.0%", "99.5%"]
 
 
 def test_too_little_history_is_said_and_marks_nothing():
     unknown = history([np.nan] * 4, [("2026-03-01", 50, np.nan, None)])
-    (sentence,) = history_sentences(unknown)
-    assert "not known yet" in sentence and "at most 400 sessions" in sentence
-    (plot,) = history_plots(unknown)
+    (sentence,) = sentences(unknown)
+    assert "isn't known yet" in sentence and "at most 400 sessions" in sentence
+    (plot,) = plots(unknown)
     assert plot.svg is None and "Too few sessions" in plot.note
     assert immature_from(unknown) is None
 
@@ -65,13 +65,13 @@ def test_too_little_history_is_said_and_marks_nothing():
 def test_mature_days_are_said_and_mark_nothing():
     mature = history(SETTLED, DAYS[:1])
     assert (
-        history_sentences(mature)[1]
-        == "Mature: 1 day of sessions; few outcomes are still to change."
+        sentences(mature)[1]
+        == "Mature: 1 day of sessions; few of their outcomes will still change."
     )
     assert immature_from(mature) is None
 
 
 def test_without_history_it_says_what_to_do():
-    assert history_sentences(None) == [NOT_YET]
-    assert history_plots(None) == []
+    assert sentences(None) == [NOT_YET]
+    assert plots(None) == []
     assert immature_from(None) is None

@@ -14,15 +14,26 @@ import statsmodels.api as sm
 from little_warehouse import ENGINES, little_warehouse
 from rich.console import Console
 from scipy import stats
+from semantic import SEMANTICS, with_rates
 
+from voice_ai_analytics import rates
+from voice_ai_analytics.rates import rate_columns
 from voice_ai_analytics.report.figures import STYLE
+from voice_ai_analytics.report.sections.segments import NOT_YET, plots, sentences
 from voice_ai_analytics.segments.discovery import find_segments, reached, search
-from voice_ai_analytics.segments.gaps import compare, compare_cohorts, user_clusters, with_q_values
-from voice_ai_analytics.segments.queries import openings_query, sessions_query
-from voice_ai_analytics.segments.report import NOT_YET, segment_plots, segment_sentences
-from voice_ai_analytics.segments.results import RESULTS, render, segment
+from voice_ai_analytics.segments.estimate import segment
+from voice_ai_analytics.segments.frame import openings_query, sessions_query
+from voice_ai_analytics.segments.gaps import (
+    MEASURES,
+    compare,
+    compare_cohorts,
+    with_q_values,
+)
+from voice_ai_analytics.segments.results import RESULTS
+from voice_ai_analytics.segments.terminal import render
+from voice_ai_analytics.statistics.intervals import user_clusters
 
-COMPLETION = "voice_ai_completion_rate"
+COMPLETION = rates.COMPLETION.metric
 
 
 def load_benchmark():
@@ -93,31 +104,29 @@ def tidy(n=400, **columns) -> tuple[pd.DataFrame, pd.DataFrame]:
             "opening_intent_confidence": np.nan,
         }
     )
-    return sessions, openings
+    return with_rates(sessions, MEASURES), openings
 
 
 # --- Gaps ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("measure", "part", "whole"),
-    [
-        (COMPLETION, "is_completed", "is_eligible"),
-        ("voice_ai_error_turn_rate", "error_turn_count", "turn_count"),
-    ],
+    "rate",
+    [rates.COMPLETION, rates.ERROR_TURN],
+    ids=lambda rate: rate.metric,
 )
-def test_a_gap_is_the_clustered_regression_of_statsmodels(world, measure, part, whole):
-    sessions = world[0]
-    row = gaps_of(sessions)["region", "rural", measure]
+def test_a_gap_is_the_clustered_regression_of_statsmodels(world, rate):
+    sessions, part, whole = world[0], rate.numerator, rate.denominator
+    row = gaps_of(sessions)["region", "rural", rate.metric]
     both = sessions[sessions["region"].isin(["rural", "urban"]) & (sessions[whole] > 0)]
     x = sm.add_constant((both["region"] == "rural").astype(float))
     weight = both[whole].astype(float)
     theirs = sm.WLS(both[part].astype(float) / weight, x, weights=weight).fit(
         cov_type="cluster", cov_kwds={"groups": both["user_key"].to_numpy()}
     )
-    rates = both.groupby("region")[[part, whole]].sum().astype(float)
-    rates = rates[part] / rates[whole]
-    assert row["gap"] == pytest.approx(rates["rural"] - rates["urban"], abs=1e-12)
+    sums = both.groupby("region")[[part, whole]].sum().astype(float)
+    shares = sums[part] / sums[whole]
+    assert row["gap"] == pytest.approx(shares["rural"] - shares["urban"], abs=1e-12)
     assert row["gap"] == pytest.approx(theirs.params["region"], abs=1e-9)
     # statsmodels also multiplies the variance by (N - 1) / (N - 2).
     n = len(both)
@@ -153,11 +162,13 @@ def test_a_gap_is_adjusted_for_the_other_dimensions_where_no_user_is_named_too()
 def test_an_adjusted_gap_is_the_coefficient_given_the_other_dimensions(world):
     sessions = world[0]
     row = gaps_of(sessions)["is_first_time_digital_user", "true", COMPLETION]
-    some = sessions[sessions["is_eligible"]].fillna({"region": "none", "has_disability": "none"})
+    some = sessions[sessions[rates.COMPLETION.denominator] > 0].fillna(
+        {"region": "none", "has_disability": "none"}
+    )
     others = ["region", "has_disability", "channel", "language"]
     dummies = pd.get_dummies(some[others], drop_first=True, dtype=float)
     dummies.insert(0, "first", (some["is_first_time_digital_user"] == "true").astype(float))
-    theirs = sm.OLS(some["is_completed"].astype(float), sm.add_constant(dummies)).fit()
+    theirs = sm.OLS(some[rates.COMPLETION.numerator], sm.add_constant(dummies)).fit()
     assert row["adjusted_gap"] == pytest.approx(theirs.params["first"], abs=1e-9)
     assert row["adjusted_ci_low"] < row["adjusted_gap"] < row["adjusted_ci_high"]
 
@@ -185,8 +196,8 @@ def test_levels_are_compared_as_the_gap_metrics_compare_them():
     assert ("channel", "voice", "others") in pairs
     voice = by_comparison(rows)["channel", "voice", COMPLETION]
     known = sessions[sessions["channel"].notna()]
-    rates = known.groupby(known["channel"] == "voice")["is_completed"].mean()
-    assert voice["gap"] == pytest.approx(rates[True] - rates[False])
+    shares = known.groupby(known["channel"] == "voice")["is_completed"].mean()
+    assert voice["gap"] == pytest.approx(shares[True] - shares[False])
     # Not known is a group, and is compared with nothing.
     unknown = by_comparison(rows)["channel", None, COMPLETION]
     assert (unknown["n"], unknown["gap"], unknown["reference"]) == (150, None, None)
@@ -214,7 +225,7 @@ def test_few_users_have_no_interval(heavy):
     row = compare(part, np.ones(400), group, user_clusters(pd.Series(user)))
     assert row["gap"] is not None and row["n"] == group.sum()
     assert row["ci_low"] is row["p_value"] is None
-    assert row["declined"] == "one side's users are worth fewer than 30 of equal size"
+    assert row["declined"] == "one side has effectively fewer than 30 users"
 
 
 def test_a_rate_of_nought_has_no_interval():
@@ -323,15 +334,15 @@ def no_user(n=400):
         (tidy(), "No session has a known region, so there is no gap by it.", 0),
         (
             tidy(is_completed=True, is_abandoned=False),
-            "Completed: this is all of the eligible sessions, so there is no gap.",
+            "Completed: all of the eligible sessions, so there is no gap.",
             3,
         ),
-        (tidy(is_completed=True), "all 400 sessions of 3 user turns or more were completed", 3),
-        (tidy(40), "40 users are too few, 30 are needed to look and as many to check", 3),
+        (tidy(is_completed=True), "all 400 sessions with at least 3 user turns were completed", 3),
+        (tidy(40), "40 users are too few; 30 are needed to search and as many to test", 3),
         (tidy(0), "no eligible session has 3 user turns", 3),
         (tidy(is_eligible=False), "no eligible session has 3 user turns", 3),
         ((tidy()[0], None), "set the var voice_ai_fact_turns to true and run dbt build", 3),
-        (no_user(), "400 sessions name no user: each counts as a user of its own", 0),
+        (no_user(), "400 sessions have no known user: each counts as its own user", 0),
     ],
 )
 def test_bad_input_is_told_in_a_sentence(frames, told, exit_code):
@@ -346,7 +357,7 @@ def test_bad_input_is_told_in_a_sentence(frames, told, exit_code):
 def test_gaps_stand_without_turns(world):
     found = segment(world[0], None, 5)
     assert found.exit_code == 0
-    assert "show a gap" in found.verdict and "no segment was looked for" in found.verdict
+    assert "show a gap" in found.verdict and "no segment was searched" in found.verdict
 
 
 def test_everything_suppressed_leaves_nothing_to_say(world):
@@ -355,7 +366,7 @@ def test_everything_suppressed_leaves_nothing_to_say(world):
     assert all(row["suppressed"] and row["n"] is None for row in found.gaps)
     assert not found.found["segments"]
     with matplotlib.rc_context(STYLE):
-        (plot,) = segment_plots(found.tables())
+        (plot,) = plots(found.tables())
     assert plot.svg is None
 
 
@@ -374,12 +385,12 @@ def test_terminal_fits_80_columns(result):
 def test_report_shows_what_the_tables_hold(result):
     tables = result.tables()
     with matplotlib.rc_context(STYLE):
-        (plot,) = segment_plots(tables)
+        (plot,) = plots(tables)
     assert "Segment 1" in plot.svg and "voice − other channels" in plot.svg
     assert result.found["segments"][0]["rule"] in plot.note
-    told = [sentence[1:-1] for sentence in segment_sentences(tables)]
+    told = [sentence[1:-1] for sentence in sentences(tables)]
     assert told == [text[1:] for text in result.verdicts.values()]
-    assert (segment_plots(None), segment_sentences(None)) == ([], [NOT_YET])
+    assert (plots(None), sentences(None)) == ([], [NOT_YET])
 
 
 SESSIONS = """
@@ -408,7 +419,10 @@ def run(request):
 
 
 def test_queries_read_the_certified_tables(run):
-    sessions, openings = run(sessions_query('"sessions"')), run(openings_query('"turns"', 3))
+    sessions, openings = (
+        run(sessions_query('"sessions"', rate_columns(SEMANTICS, MEASURES))),
+        run(openings_query('"turns"', 3)),
+    )
     (session,), (opening,) = (frame.to_dict("records") for frame in (sessions, openings))
     assert (session["has_disability"], session["started_hour"]) == ("true", 18.0)
     assert pd.isna(session["is_first_time_digital_user"])

@@ -1,4 +1,4 @@
-"""What `simulate` writes, recounted by other means than those that wrote it."""
+"""What `simulate` writes, recounted by other means than the ones that wrote it."""
 
 import csv
 import hashlib
@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from voice_ai_analytics import simulate as module
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.simulate import run as module
 from voice_ai_analytics.simulate import simulate
+from voice_ai_analytics.simulate.world import DIRT
 
 FILES = {
     "users": ["user_id", "region", "disability_flag", "first_time_digital_user"],
@@ -212,6 +213,58 @@ def test_references_are_of_spoken_turns_and_as_right_as_the_truth_says(run):
     assert right / words == pytest.approx(expected / words, abs=0.02)
 
 
+@pytest.fixture(scope="module")
+def both_numberings(tmp_path_factory):
+    """Return two runs of one seed: turn ids of their own, and turn ids that repeat."""
+    directories = [tmp_path_factory.mktemp(name) for name in ("own", "repeating")]
+    truths = [
+        simulate(directory, 400, 3, repeats_turn_ids=repeats)
+        for directory, repeats in zip(directories, (False, True), strict=True)
+    ]
+    return directories, truths
+
+
+def test_numbering_turns_anew_changes_their_ids_and_nothing_else(both_numberings):
+    (own, repeating), _ = both_numberings
+    before, after = read(own), read(repeating)
+    for table in set(FILES) - {"voice_turns"}:
+        assert after[table] == before[table]
+    spread = defaultdict(list)
+    for old, new in zip(before["voice_turns"], after["voice_turns"], strict=True):
+        assert new | {"turn_id": ""} == old | {"turn_id": ""}
+        assert int(new["turn_id"]) == int(old["turn_id"].split("-")[1]) - 1
+        spread[new["session_id"]].append(new["turn_id"])
+    assert all(len(ids) == len(set(ids)) for ids in spread.values())
+    assert sum("0" in ids for ids in spread.values()) > 380
+
+
+def test_references_name_the_session_where_turn_ids_repeat(both_numberings):
+    (own, repeating), _ = both_numberings
+    before, after = (
+        list(csv.DictReader((directory / "asr_references.csv").open(encoding="utf-8", newline="")))
+        for directory in (own, repeating)
+    )
+    assert len(before) > 200
+    for old, new in zip(before, after, strict=True):
+        number, place = old["turn_id"].removeprefix("T").split("-")
+        assert (new.pop("session_id"), int(new["turn_id"])) == (f"S{number}", int(place) - 1)
+        assert new | {"turn_id": ""} == old | {"turn_id": ""}
+
+
+def test_the_truth_names_dirty_turns_by_session_where_turn_ids_repeat(both_numberings):
+    (_, repeating), (_, truth) = both_numberings
+    assert truth["parameters"]["repeats_turn_ids"]
+    turns = {(t["session_id"], t["turn_id"]): t for t in read(repeating)["voice_turns"]}
+    recount = Recount(repeating)
+
+    def named(kind):
+        return [turns[one["session_id"], one["turn_id"]] for one in truth["dirt"][kind]["turn_ids"]]
+
+    assert {turn["asr_confidence"] for turn in named("asr_confidence_text")} == {"high"}
+    assert {turn["speaker"] for turn in named("speaker_unknown")} == {"supervisor"}
+    assert all(t["session_id"] not in recount.sessions for t in named("turn_of_unknown_session"))
+
+
 def test_truth_is_returned_and_written(run):
     truth, directory, _ = run
     assert json.loads((directory / "truth.json").read_text(encoding="utf-8")) == truth
@@ -260,7 +313,7 @@ def test_dirt_and_counts_are_what_an_independent_count_finds(run):
 
 
 def test_repeated_turn_numbers_are_counted_where_they_crowd(tmp_path, monkeypatch):
-    monkeypatch.setitem(module.DIRT, "repeated_turn_number", ("turns", 0.5))
+    monkeypatch.setitem(DIRT, "repeated_turn_number", ("turns", 0.5))
     truth = simulate(tmp_path, 100, 0)
     turns = Recount(tmp_path).turns
     distinct = {(turn["session_id"], turn["turn_number"]) for turn in turns}
@@ -469,7 +522,7 @@ def test_numbers_out_of_range_are_a_user_error(tmp_path, sessions, seed, named):
 @pytest.mark.parametrize("name", ["taken", "taken/below"])
 def test_an_output_that_is_a_file_is_a_user_error(tmp_path, name):
     (tmp_path / "taken").write_text("mine")
-    with pytest.raises(UserError, match=r"taken.*not a directory") as caught:
+    with pytest.raises(UserError, match=r"taken.*can't be written as a directory") as caught:
         simulate(tmp_path / name, 5, 1)
     assert "\n" not in str(caught.value)
     assert (tmp_path / "taken").read_text() == "mine"

@@ -1,7 +1,7 @@
-"""Loading the five raw CSV files of a deployment into a warehouse, as text, all of them or none.
+"""Loads the five raw CSV files of a deployment into a warehouse, as text, all of them or none.
 
-DuckDB's CSV reader does the parsing for both engines; PostgreSQL receives the result by COPY. Every
-value stays text: what it means, and whether it is valid, is decided in dbt, once.
+DuckDB's CSV reader parses them for both engines; PostgreSQL receives the result by COPY. Every
+value stays text: dbt decides what it means and whether it is valid.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import psycopg2
 from psycopg2 import sql
 
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.warehouse import Warehouse
+from voice_ai_analytics.warehouse import Warehouse, lock_writers
 
 RAW_TABLES = {
     "users": ("user_id", "region", "disability_flag", "first_time_digital_user"),
@@ -84,9 +84,10 @@ class LoadResult:
     rows : dict of str to int
         Rows by table.
     unreadable_lines : int
-        Lines that are no CSV record of the file's columns; kept in the table ``unreadable_lines``.
+        Lines that can't be read as CSV with the file's columns; they are kept in the table
+        ``unreadable_lines``.
     is_unchanged : bool
-        The same files were loaded last time, so that nothing was written.
+        Whether the last load read the same files, so nothing was written.
     """
 
     rows: dict[str, int]
@@ -106,17 +107,17 @@ def load(
     warehouse : Warehouse
         DuckDB or PostgreSQL.
     progress : callable
-        Called with the name of each table that is about to be read.
+        Called with the name of each table before its file is read.
 
     Returns
     -------
     LoadResult
-        What was written. The second load of the same files writes nothing.
+        Loading the same files again writes nothing.
 
     Raises
     ------
     UserError
-        Where a file or a column is missing, or a table of the same name is somebody else's; nothing
+        If a file or a column is missing, or someone else made a table with the same name. Nothing
         is written then.
     """
     headers = {table: _header(raw, table) for table in RAW_TABLES}
@@ -140,6 +141,7 @@ def load(
             cursor.execute(statement)
             return cursor
 
+        lock_writers(cursor, SCHEMA)
         if earlier := _earlier_load(execute, digests):
             return earlier
         result = _read_files(reader, raw, headers, releases, digests, progress)
@@ -148,7 +150,7 @@ def load(
 
 
 def _header(raw: Path, table: str) -> tuple[list[str], int]:
-    """Read a file's column names, in lower case, and how many records to skip to the first row."""
+    """Return a file's column names in lower case, and the number of records before its rows."""
     path = raw / f"{table}.csv"
     expected = RAW_TABLES[table]
     if not path.is_file():
@@ -160,7 +162,7 @@ def _header(raw: Path, table: str) -> tuple[list[str], int]:
             skip, header = next((found for found in records if any(found[1])), (0, []))
     except (csv.Error, OSError) as error:
         raise UserError(
-            f"{path}: the header cannot be read ({error}); save it as UTF-8 CSV"
+            f"{path}: the header can't be read ({error}); save it as UTF-8 CSV"
         ) from error
     names = [name.strip().lower() for name in header]
     if missing := [name for name in expected if names and name not in names]:
@@ -180,7 +182,7 @@ def _asr_releases(path: Path) -> list[tuple[str, str]]:
         return [(str(release["asr_model"]), str(release["released_at"])) for release in listed]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{path}: asr_releases cannot be read; expected a list of asr_model and released_at"
+            f"{path}: asr_releases can't be read; expected a list of asr_model and released_at"
         ) from error
 
 
@@ -190,7 +192,7 @@ def _digest(path: Path) -> str:
 
 
 def _earlier_load(execute: Callable, digests: dict[str, str]) -> LoadResult | None:
-    """Give the last load if it was of the same files."""
+    """Return the last load if it read the same files."""
     tables = {
         name
         for (name,) in execute(
@@ -219,7 +221,7 @@ def _read_files(
     digests: dict[str, str],
     progress: Callable[[str], None],
 ) -> LoadResult:
-    """Create all raw tables on a DuckDB connection, within its transaction."""
+    """Create all raw tables on a DuckDB connection, in its transaction."""
     connection.execute(f"create schema if not exists {SCHEMA}")
     connection.execute(
         f"create or replace table {SCHEMA}.unreadable_lines"
@@ -262,9 +264,9 @@ def _create_table(connection, table: str, columns: tuple[str, ...]) -> None:
 def _read_file(
     connection, path: Path, table: str, names: list[str], skip: int, loaded_at: datetime
 ) -> None:
-    # No text of PostgreSQL's holds a NUL, so neither engine gets one.
+    # PostgreSQL can't store a NUL in a text, so neither engine gets one.
     wanted = ", ".join(f"replace({name}, chr(0), '')" for name in RAW_TABLES[table])
-    # A deployment's own columns may have any name, or one twice, or none.
+    # Further columns may have any name, the same name twice, or none.
     types = {
         name if name in RAW_TABLES[table] else f"column {position}": "varchar"
         for position, name in enumerate(names)
@@ -280,8 +282,8 @@ def _read_file(
             )
     except (duckdb.Error, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"{path}: cannot be read as CSV: {reason}") from error
-    # A line with several faults is one line.
+        raise UserError(f"{path}: can't be read as CSV: {reason}") from error
+    # A line with several errors is kept once.
     connection.execute(
         f"insert into {SCHEMA}.unreadable_lines"
         " select ?, line, lower(min(cast(error_type as text))),"
@@ -292,7 +294,7 @@ def _read_file(
 
 
 def _with_line_feeds(path: Path, scratch: Path) -> Path:
-    """Give the file, or a copy where it has carriage returns: DuckDB reads no mixed line ends."""
+    """Return the file, or a copy without carriage returns: DuckDB can't read mixed line ends."""
     with path.open("rb") as stream:
         if not any(b"\r" in block for block in iter(lambda: stream.read(BLOCK), b"")):
             return path
@@ -304,7 +306,7 @@ def _with_line_feeds(path: Path, scratch: Path) -> Path:
 
 
 def _copy_to_postgres(reader, cursor, scratch: Path) -> None:
-    """Replace PostgreSQL's raw tables by those of the reader, in the cursor's transaction."""
+    """Replace PostgreSQL's raw tables with those of the reader, in the cursor's transaction."""
     cursor.execute(sql.SQL("create schema if not exists {}").format(sql.Identifier(SCHEMA)))
     tables = reader.execute(
         "select table_name from information_schema.tables where table_schema = ?", [SCHEMA]
@@ -322,7 +324,7 @@ def _copy_to_postgres(reader, cursor, scratch: Path) -> None:
             )
             for column, kind in columns
         )
-        # Emptied rather than dropped where it exists: the consumer's views read it.
+        # An existing table is emptied, not dropped: the consumer's views read it.
         cursor.execute(sql.SQL("create table if not exists {} ({})").format(name, declared))
         cursor.execute(sql.SQL("truncate {}").format(name))
         file = scratch / f"{table}.csv"
@@ -334,6 +336,6 @@ def _copy_to_postgres(reader, cursor, scratch: Path) -> None:
                 cursor.copy_expert(sql.SQL("copy {} from stdin (format csv)").format(name), stream)
         except psycopg2.Error as error:
             raise UserError(
-                f"{table}: PostgreSQL refuses it: {str(error).splitlines()[0]}"
+                f"{table}: PostgreSQL can't store it: {str(error).splitlines()[0]}"
             ) from error
         file.unlink()

@@ -1,4 +1,4 @@
-"""Whether gradient boosting predicts abandonment better than the logistic model does."""
+"""A comparison of the logistic model with gradient boosting."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from voice_ai_analytics.statistics.intervals import clustered
 from voice_ai_analytics.statistics.logistic import fit_logistic
 
 MIN_CLUSTERS = 30
-# Past this, a sample of users tells as much as anybody needs; boosting takes seconds then.
+# Above this, a sample of users is enough, and boosting takes only seconds.
 MOST_SESSIONS = 100_000
 # Small steps of small trees: with weak effects, larger ones learn noise.
 TREES = {"learning_rate": 0.05, "max_iter": 100, "max_leaf_nodes": 8, "early_stopping": False}
 
 NOT_COMPARED = dict.fromkeys(("auc", "logistic_auc", "difference", "ci_low", "ci_high", "p_value"))
-NOT_COMPARED |= {"n_sessions": 0, "n_clusters": 0, "verdict": "Boosting is not compared."}
+NOT_COMPARED |= {"n_sessions": 0, "n_clusters": 0, "verdict": "Boosting wasn't compared."}
 
 
 def out_of_fold(
     columns: np.ndarray, outcome: np.ndarray, fold: np.ndarray, fit_and_score: Callable
 ) -> np.ndarray:
-    """Score each row by a model that was fitted to the other folds.
+    """Return each row's score from a model that was fitted to the other folds.
 
     Parameters
     ----------
@@ -50,17 +50,17 @@ def out_of_fold(
 
 
 def logistic_score(columns: np.ndarray, outcome: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Fit a logistic regression and give the log-odds of other rows."""
+    """Return the log-odds of other rows from a logistic regression."""
     return others @ fit_logistic(columns, outcome).params
 
 
 def boosted_score(columns: np.ndarray, outcome: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Fit gradient-boosted trees and give the log-odds of other rows."""
+    """Return the log-odds of other rows from gradient-boosted trees."""
     return HistGradientBoostingClassifier(**TREES).fit(columns, outcome).decision_function(others)
 
 
 def auc_influence(outcome: np.ndarray, score: np.ndarray) -> tuple[float, np.ndarray]:
-    """Area under the ROC curve, and what each row contributes to its error.
+    """Return the area under the ROC curve, and what each row contributes to its error.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def compare_boosting(
     score: np.ndarray,
     rng: np.random.Generator,
 ) -> dict:
-    """Fit boosted trees to the terms and folds of the logistic model, and compare AUCs.
+    """Return the AUC of boosted trees on the same terms and folds as the logistic model's.
 
     Parameters
     ----------
@@ -109,12 +109,12 @@ def compare_boosting(
         Abandoned as 1; user; fold, all sessions of a user in one; the logistic model's log-odds
         from the other folds.
     rng : numpy.random.Generator
-        Draws the users where there are more than 100,000 sessions.
+        Samples users where there are more than 100,000 sessions.
 
     Returns
     -------
     dict
-        `auc` and `logistic_auc`; `difference` (boosting less logistic) with `ci_low`, `ci_high`
+        `auc` and `logistic_auc`; `difference` (boosting minus logistic) with `ci_low`, `ci_high`
         and `p_value`, null for fewer than 30 users; `n_sessions`, `n_clusters`; `verdict`.
 
     Notes
@@ -146,13 +146,13 @@ def _verdict(result: dict) -> str:
         f" {result['n_sessions']:,} sessions of {result['n_clusters']:,} users"
     )
     if result["ci_low"] is None:
-        return f"Boosting is not compared with the logistic model, for want of users: {told}."
+        return f"There are too few users to compare boosting with the logistic model: {told}."
     told += (
         f"; difference {result['difference']:+.3f} ({result['ci_low']:+.3f} to"
         f" {result['ci_high']:+.3f})"
     )
     if result["ci_low"] > 0:
-        return f"Boosting finds what the logistic model does not, curves or interactions: {told}."
+        return f"Boosting finds curves or interactions that the logistic model misses: {told}."
     if result["ci_high"] < 0:
         return f"Boosting predicts worse than the logistic model: {told}."
-    return f"There is no evidence that boosting finds what the logistic model does not: {told}."
+    return f"There is no evidence that boosting finds more than the logistic model: {told}."

@@ -1,4 +1,4 @@
-"""Reading a file of reference transcripts, batch by batch; a bad line is named."""
+"""Reference transcripts: their columns, and how a file of them is read, batch by batch."""
 
 from __future__ import annotations
 
@@ -16,48 +16,50 @@ from voice_ai_analytics.errors import UserError
 
 TEXTS = ("reference_text", "hypothesis_text")
 REQUIRED = ("turn_id", "platform", *TEXTS)
-# The last two are not in the contract of asr_references: in a file they stand in for the warehouse.
-COLUMNS = (*REQUIRED, "asr_model", "language", "session_id", "asr_confidence")
+CONTRACT = (*REQUIRED, "session_id", "asr_model", "language")
+# A file may also say what a warehouse would know.
+COLUMNS = (*CONTRACT, "asr_confidence")
 BATCH = 20_000
+FEW = 5  # ids that a message names
 SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
 CAPITAL = str.maketrans(ascii_lowercase, ascii_uppercase)
 SCHEMA = pa.schema([(name, pa.string()) for name in COLUMNS])
 
 
 def read_file(path: Path) -> Iterator[pa.RecordBatch]:
-    """Read a file of references.
+    """Return the references of a file, batch by batch.
 
     Parameters
     ----------
     path : Path
-        CSV, JSON Lines or Parquet, by its name's ending, with the columns `REQUIRED`; the other
-        `COLUMNS` may be absent, and further columns are not read.
+        CSV, JSON Lines or Parquet, told apart by the ending of its name. The columns `REQUIRED`
+        must be there, the other `COLUMNS` may be, and further columns are ignored.
 
     Yields
     ------
     pyarrow.RecordBatch
-        `COLUMNS` as text; a blank value of any but the texts is null.
+        `COLUMNS` as text. Blank values are null, except in the texts.
 
     Raises
     ------
     UserError
-        Where the file cannot be read; a line that is not what it should be is named.
+        If the file can't be read; the message names the line.
     """
     readers = {".csv": _read_csv, ".jsonl": _read_json_lines, ".ndjson": _read_json_lines}
     readers[".parquet"] = _read_parquet
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise UserError(f"{path}: unknown file type; give a file that ends in {', '.join(readers)}")
+        raise UserError(f"{path}: unknown file type; use a file that ends in {', '.join(readers)}")
     if not path.is_file():
-        raise UserError(f"{path}: no such file; name one with reference transcripts")
+        raise UserError(f"{path}: no such file; name a file of reference transcripts")
     return reader(path)
 
 
 def _missing(path: Path, names) -> None:
     if missing := [name for name in REQUIRED if name not in names]:
         raise UserError(
-            f"{path}: no column {', '.join(missing)}; expected {', '.join(REQUIRED)}, and where"
-            f" known {', '.join(COLUMNS[len(REQUIRED) :])}"
+            f"{path}: no column {', '.join(missing)}; expected {', '.join(REQUIRED)}, and"
+            f" optionally {', '.join(COLUMNS[len(REQUIRED) :])}"
         )
 
 
@@ -77,12 +79,12 @@ def _batch(rows: list[tuple]) -> pa.RecordBatch:
 
 
 def tidy(columns: dict[str, Iterable]) -> pa.RecordBatch:
-    """Make a batch of `COLUMNS`: any blank but a text is null, languages are written alike.
+    """Return a batch of `COLUMNS`, with languages written alike and blanks as null.
 
     Parameters
     ----------
     columns : dict of str to iterable of str
-        By name; an absent one is null.
+        By name; an absent one is null. Blank texts stay as they are.
 
     Returns
     -------
@@ -101,7 +103,7 @@ def tidy(columns: dict[str, Iterable]) -> pa.RecordBatch:
 
 
 def _language_tag(tag: str) -> str:
-    """Write a tag in the letter case BCP 47 recommends, as the dbt macro of this name does."""
+    """Return a tag in the letter case that BCP 47 recommends, like the dbt macro of this name."""
     first, *rest = tag.replace("_", "-").translate(SMALL).split("-")
     # A region in capitals, a script with one.
     capitals = {2: 2, 4: 1}
@@ -117,10 +119,10 @@ def _lines(path: Path) -> Iterator[str]:
                     yield line.decode("utf-8-sig" if number == 1 else "utf-8")
                 except UnicodeDecodeError as error:
                     raise UserError(
-                        f"{path}: line {number} is not UTF-8; save the file as UTF-8"
+                        f"{path}: line {number} isn't UTF-8; save the file as UTF-8"
                     ) from error
     except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+        raise UserError(f"{path}: can't be read ({error.strerror})") from error
 
 
 def _read_csv(path: Path) -> Iterator[pa.RecordBatch]:
@@ -136,8 +138,8 @@ def _read_csv(path: Path) -> Iterator[pa.RecordBatch]:
                 break
             except csv.Error as error:
                 raise UserError(
-                    f"{path}: the record that begins in line {begin} is no CSV ({error});"
-                    " mend or remove it"
+                    f"{path}: the record that starts on line {begin} isn't valid CSV ({error});"
+                    " fix or remove it"
                 ) from error
             if not record:
                 continue
@@ -146,14 +148,14 @@ def _read_csv(path: Path) -> Iterator[pa.RecordBatch]:
                 _missing(path, header)
                 if twice := [name for name in COLUMNS if header.count(name) > 1]:
                     raise UserError(
-                        f"{path}: column {', '.join(twice)} stands twice in the header; rename one"
+                        f"{path}: column {', '.join(twice)} is in the header twice; rename one"
                     )
                 places = [header.index(name) if name in header else None for name in COLUMNS]
                 continue
             if len(record) != len(header):
                 raise UserError(
-                    f"{path}: line {begin} has {len(record)} fields, the header {len(header)};"
-                    " mend or remove it"
+                    f"{path}: line {begin} has {len(record)} fields, but the header has"
+                    f" {len(header)}; fix or remove it"
                 )
             yield tuple(None if place is None else record[place] for place in places)
         if header is None:
@@ -163,7 +165,7 @@ def _read_csv(path: Path) -> Iterator[pa.RecordBatch]:
 
 
 def _refuse(constant: str):
-    raise ValueError(f"{constant} is no value of JSON, write null")
+    raise ValueError(f"{constant} isn't valid JSON; write null")
 
 
 def _read_json_lines(path: Path) -> Iterator[pa.RecordBatch]:
@@ -175,34 +177,34 @@ def _read_json_lines(path: Path) -> Iterator[pa.RecordBatch]:
                 record = json.loads(line, parse_constant=_refuse)
             except (ValueError, RecursionError) as error:
                 raise UserError(
-                    f"{path}: line {number} is no JSON ({error}); mend or remove it"
+                    f"{path}: line {number} isn't valid JSON ({error}); fix or remove it"
                 ) from error
             if not isinstance(record, dict):
                 raise UserError(
-                    f"{path}: line {number} is no JSON object; give one object a line with"
+                    f"{path}: line {number} isn't a JSON object; write one object per line with"
                     f" {', '.join(REQUIRED)}"
                 )
-            # An absent hypothesis would count as all deletions, so it has to be said.
+            # An absent hypothesis would count as all deletions, so it must be explicit.
             if missing := [name for name in REQUIRED if name not in record]:
                 raise UserError(
-                    f"{path}: line {number} has no {', '.join(missing)}; give null for a text"
-                    " that is empty"
+                    f"{path}: line {number} has no {', '.join(missing)}; write null for an empty"
+                    " text"
                 )
             values = tuple(record.get(name) for name in COLUMNS)
             if any(isinstance(value, dict | list) for value in values):
                 raise UserError(
-                    f"{path}: line {number} holds an object or a list in place of a text;"
-                    " mend or remove it"
+                    f"{path}: line {number} has an object or a list where a text is expected;"
+                    " fix or remove it"
                 )
             for name in TEXTS:
                 if not isinstance(record[name], str | None):
                     raise UserError(
-                        f"{path}: line {number} has a {name} that is no text; write it in quotes,"
-                        " or null where it is empty"
+                        f"{path}: line {number} has a {name} that isn't a text; write it in"
+                        " quotes, or null if it is empty"
                     )
             texts = (value if value is None else str(value) for value in values)
             if "\\u" in line:
-                # Half of a surrogate pair is no character, and nothing could write it.
+                # Half of a surrogate pair isn't a character, and can't be written.
                 texts = (text and text.encode("utf-8", "replace").decode() for text in texts)
             yield tuple(texts)
 
@@ -220,11 +222,35 @@ def _read_parquet(path: Path) -> Iterator[pa.RecordBatch]:
                 if pa.types.is_dictionary(form):
                     form = form.value_type
                 if form not in (pa.string(), pa.large_string(), pa.string_view(), pa.null()):
-                    raise UserError(
-                        f"{path}: column {name} holds {form}, not text; write it as text"
-                    )
+                    raise UserError(f"{path}: column {name} is {form}; store it as text")
             for batch in file.iter_batches(BATCH, columns=list(names.values())):
                 yield tidy({name: batch.column(column) for name, column in names.items()})
     except (pa.ArrowException, OSError) as error:
         reason = " ".join(str(error).split())
-        raise UserError(f"{path}: cannot be read as Parquet ({reason}); write it again") from error
+        raise UserError(f"{path}: can't be read as Parquet ({reason}); write it again") from error
+
+
+def refuse_repeated(ids: list[tuple[str, str]], source: str) -> None:
+    """Refuse references that name no session where their turn id belongs to several.
+
+    Parameters
+    ----------
+    ids : list of (platform, turn_id)
+        Ordered by platform; more than `FEW` needn't be given.
+    source : str
+        The file or table of the references.
+
+    Raises
+    ------
+    UserError
+        If there are any.
+    """
+    if not ids:
+        return
+    platform = ids[0][0]
+    turns = [turn for other, turn in ids if other == platform]
+    named = ", ".join(turns[:FEW]) + (" and more" if len(turns) > FEW else "")
+    raise UserError(
+        f"{source}: on platform {platform}, turn ids belong to several sessions ({named});"
+        " add a session_id to their references"
+    )

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.metrics.suppression import COHORT_SIZE
 
-COHORT_SIZE = "voice_ai_cohort_size"
 COHORT_IS_SHOWN = "voice_ai_cohort_is_shown"
 ACRONYMS = {"asr": "ASR", "csat": "CSAT", "id": "ID", "usd": "USD", "utc": "UTC"}
 LONGEST_NAME = 63  # of PostgreSQL

@@ -1,5 +1,5 @@
--- One row a session of which either release transcribed a turn with a reference: errors and words of each release,
--- and of the turns that both transcribed. A turn whose evaluation names no model was transcribed by its session's.
+-- One row per session with a reference for a turn that either release transcribed: errors and words of each release,
+-- and of the turns that both transcribed. Where an evaluation names no model, the model of the session did it.
 with evaluated as (
     select
         sessions.session_key,
@@ -16,8 +16,7 @@ with evaluated as (
         end as is_after,
         evaluations.normalizer,
         evaluations.unit,
-        evaluations.substitutions + evaluations.deletions + evaluations.insertions as errors,
-        evaluations.reference_words as words
+        $rates
     from $evaluations as evaluations
     inner join $sessions as sessions on evaluations.session_key = sessions.session_key
 ),
@@ -30,10 +29,10 @@ turns as (
         max(normalizer) as last_normalizer,
         min(unit) as first_unit,
         max(unit) as last_unit,
-        sum(case when is_after = 0 then errors end) as errors_before,
-        sum(case when is_after = 0 then words end) as words_before,
-        sum(case when is_after = 1 then errors end) as errors_after,
-        sum(case when is_after = 1 then words end) as words_after
+        sum(case when is_after = 0 then voice_ai_word_error_rate_numerator end) as errors_before,
+        sum(case when is_after = 0 then voice_ai_word_error_rate_denominator end) as words_before,
+        sum(case when is_after = 1 then voice_ai_word_error_rate_numerator end) as errors_after,
+        sum(case when is_after = 1 then voice_ai_word_error_rate_denominator end) as words_after
     from evaluated
     where is_after is not null
     group by session_key, turn_key

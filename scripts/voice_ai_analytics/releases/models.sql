@@ -1,4 +1,4 @@
--- One row an ASR release: its sessions, and the days of the first and the last.
+-- One row per ASR release: its sessions, and the days of the first and the last one.
 select
     asr_model,
     count(*) as sessions,

@@ -7,16 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from voice_ai_analytics.abandonment.report import TABLES as ABANDONMENT_TABLES
-from voice_ai_analytics.abandonment.report import abandonment_plots, abandonment_sentences
-from voice_ai_analytics.asr.report import asr_plots, asr_sentences
-from voice_ai_analytics.asr.results import RESULTS as ASR_TABLES
-from voice_ai_analytics.history.report import HISTORY, history_plots, history_sentences
-from voice_ai_analytics.releases.report import release_plots, release_sentences
-from voice_ai_analytics.releases.results import RESULTS as RELEASE_TABLES
 from voice_ai_analytics.report.figures import Plot
-from voice_ai_analytics.segments.report import segment_plots, segment_sentences
-from voice_ai_analytics.segments.results import RESULTS as SEGMENT_TABLES
+from voice_ai_analytics.report.sections import abandonment, asr, releases, segments, settling
 from voice_ai_analytics.warehouse import Warehouse
 
 SETTLING = "settling"
@@ -24,7 +16,7 @@ Tables = dict[str, pd.DataFrame]
 
 
 @dataclass(frozen=True)
-class Analysis:
+class Section:
     """One section of the report.
 
     Parameters
@@ -32,13 +24,13 @@ class Analysis:
     name : str
         Its anchor in the page.
     label : str
-        What the navigation calls it.
+        Its name in the navigation.
     heading : str
         The question that it answers.
     tables : sequence of str
-        What its command writes beside the fact.
+        The warehouse tables that its command writes.
     plots, sentences : callable
-        What these tables show and say; they take None where nobody has run the command.
+        Take these tables, or None where nobody has run the command; return figures, and sentences.
     """
 
     name: str
@@ -49,52 +41,23 @@ class Analysis:
     sentences: Callable[[Tables | None], list[str]]
 
 
-ANALYSES = (
-    Analysis(
-        "abandonment-turns",
-        "Turns",
-        "When are sessions abandoned?",
-        ABANDONMENT_TABLES,
-        abandonment_plots,
-        abandonment_sentences,
+def _section(name: str, label: str, heading: str, module) -> Section:
+    return Section(name, label, heading, module.TABLES, module.plots, module.sentences)
+
+
+SECTIONS = (
+    _section("abandonment-turns", "Turns", "When are sessions abandoned?", abandonment),
+    _section(
+        "recognition-quality", "Recognition", "Recognition: is what was said what was heard?", asr
     ),
-    Analysis(
-        "recognition-quality",
-        "Recognition",
-        "Recognition: is what was said what was heard?",
-        ASR_TABLES,
-        asr_plots,
-        asr_sentences,
-    ),
-    Analysis(
-        "releases-compared",
-        "Releases",
-        "Did the new recogniser help?",
-        RELEASE_TABLES,
-        release_plots,
-        release_sentences,
-    ),
-    Analysis(
-        "cohorts",
-        "Cohorts and segments",
-        "For whom does it work less well?",
-        SEGMENT_TABLES,
-        segment_plots,
-        segment_sentences,
-    ),
-    Analysis(
-        SETTLING,
-        "Settling",
-        "Are the outcomes final?",
-        HISTORY,
-        history_plots,
-        history_sentences,
-    ),
+    _section("releases-compared", "Releases", "Did the new recognizer help?", releases),
+    _section("cohorts", "Cohorts and segments", "For whom does it work less well?", segments),
+    _section(SETTLING, "Settling", "Are the outcomes final?", settling),
 )
 
 
 def read_analyses(warehouse: Warehouse) -> dict[str, Tables]:
-    """Read what the commands left.
+    """Return what the commands left in the warehouse.
 
     Parameters
     ----------
@@ -104,7 +67,7 @@ def read_analyses(warehouse: Warehouse) -> dict[str, Tables]:
     Returns
     -------
     dict of str to dict of str to pandas.DataFrame
-        Tables by name, by the name of their analysis; one whose command has not run is absent.
+        Tables by name, by the name of their section; absent where the command hasn't run.
     """
-    found = {one.name: warehouse.read_tables(one.tables) for one in ANALYSES}
+    found = {one.name: warehouse.read_tables(one.tables) for one in SECTIONS}
     return {name: tables for name, tables in found.items() if tables}

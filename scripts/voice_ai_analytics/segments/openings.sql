@@ -1,11 +1,11 @@
--- One row a session with at least $k user turns: what was known when the last of these was made.
+-- One row per session with at least $k user turns: what was known when the last of them was made.
 select
     session_key,
     cast(sum(case when is_error then 1 else 0 end) as double precision) as opening_errors,
     -- PostgreSQL averages into numeric, which Python reads as Decimal.
     cast(avg(asr_confidence) as double precision) as opening_asr_confidence,
     cast(avg(intent_confidence) as double precision) as opening_intent_confidence,
-    -- Null where the platform says of no turn whether it interrupted.
+    -- Null where the platform never reports interruptions.
     cast(
         sum(case when is_interruption then 1 when not is_interruption then 0 end) as double precision
     ) as opening_interruptions

@@ -1,18 +1,14 @@
--- One row a session: its user's cohorts, how it ended, and its turns and errors.
+-- One row per session: its user's cohorts, and what it adds to each rate.
 select
     session_key,
     user_key,
-    is_eligible,
-    is_completed,
-    is_abandoned,
-    turn_count,
-    error_turn_count,
+    $rates,
     channel,
     language,
     platform,
     asr_model,
     region,
-    -- true and false as texts, on both engines.
+    -- Text is true or false on both engines.
     cast(has_disability as text) as has_disability,
     cast(is_first_time_digital_user as text) as is_first_time_digital_user,
     case

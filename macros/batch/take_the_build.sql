@@ -1,0 +1,40 @@
+{#- On-run-start hook: two builds at once would work on each other's tables, so one of them stops with a sentence. The build
+    that starts writes its id into a table of its own, unless another one is at work; every model then holds that table
+    (hold_the_build). DuckDB lets in one process at a time. -#}
+{% macro take_the_build() -%}
+    {%- set written = [] -%}
+    {%- for unique_id in selected_resources
+        if modules.re.match('(model|seed|snapshot)[.]voice_ai_analytics[.]', unique_id) -%}
+        {%- do written.append(unique_id) -%}
+    {%- endfor -%}
+    {%- if execute and written and flags.WHICH in ('build', 'run', 'seed', 'snapshot', 'retry') -%}
+        {{ return(adapter.dispatch('voice_ai_take_the_build', 'voice_ai_analytics')()) }}
+    {%- endif -%}
+{%- endmacro %}
+
+{% macro default__voice_ai_take_the_build() -%} {%- endmacro %}
+
+{% macro postgres__voice_ai_take_the_build() -%}
+    {%- set build_lock = voice_ai_analytics.build_lock() -%}
+create table if not exists {{ build_lock }} (build_id text);
+do $$
+begin
+    lock table {{ build_lock }} in access exclusive mode nowait;
+    -- Tests hold nothing, but can be seen at work.
+    if exists (
+        select 1
+        from pg_stat_activity
+        where
+            pid <> pg_backend_pid()
+            and datname = current_database()
+            and state <> 'idle'
+            and query like '%"app": "dbt"%{{ build_lock.schema }}%'
+    ) then
+        raise lock_not_available;
+    end if;
+    delete from {{ build_lock }};
+    insert into {{ build_lock }} values ('{{ invocation_id }}');
+exception when lock_not_available then
+    raise exception 'another build of voice_ai_analytics is running: this one stops, run it again later';
+end $$
+{%- endmacro %}

@@ -1,0 +1,1 @@
+"""One module per section of the report: its tables, its figures, its sentences."""
