@@ -52,7 +52,7 @@ QUESTIONS = [
 
 def direct(project: DbtProject) -> Callable[[str], list]:
     """Give a function that runs SQL on an open connection and fetches all rows."""
-    if project.credentials.type == "duckdb":
+    if project.connection.type == "duckdb":
         connection = duckdb.connect(project.duckdb_path, read_only=True)
         return lambda sql: connection.execute(sql).fetchall()
     connection = psycopg2.connect(**project.postgres_parameters)

@@ -54,21 +54,22 @@ saved_queries:
 ASK_METRICFLOW = """
 import itertools, json, pathlib
 from voice_ai_analytics.dbt_project import DbtProject
-from voice_ai_analytics.metrics.engine import MetricClient
+from voice_ai_analytics.metrics.compiler import MetricCompiler
+from voice_ai_analytics.warehouse import Warehouse
 project = DbtProject(pathlib.Path("."))
-client = MetricClient(project)
+compiler, warehouse = MetricCompiler(project), Warehouse(project)
 answers = {}
 for node in project.manifest["saved_queries"].values():
     name, asked = node["name"], node["query_params"]
     if name in ("by_channel", "never_exported"):
         continue
-    frame = client.query(saved_query=name)
+    frame = warehouse.query(compiler.compile(saved_query=name))
     rows = frame.astype(object).to_dict("records")
     totals = node["config"]["meta"].get("voice_ai_roll_up", [])
     for size in range(1, len(totals) + 1):
         for taken in itertools.combinations(totals, size):
             kept = [column for column in frame if "__" in column and column not in taken]
-            total = client.query(asked["metrics"], kept).astype(object)
+            total = warehouse.query(compiler.compile(asked["metrics"], kept)).astype(object)
             rows += total.assign(**dict.fromkeys(taken, "(all)")).to_dict("records")
     answers[name] = list(frame), [[row[column] for column in frame] for row in rows]
 print(json.dumps(answers, default=str))

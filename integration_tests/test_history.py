@@ -19,8 +19,7 @@ from statsmodels.duration.survfunc import SurvfuncRight
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.history.as_of import as_of_moment, as_of_sessions
-from voice_ai_analytics.history.query import metric_query
-from voice_ai_analytics.pipeline import query_metrics
+from voice_ai_analytics.history.query import metric_query, query_metrics
 
 PROJECT = """\
 name: history

@@ -74,10 +74,13 @@ SHORTENED = {"return_after_abandonment_rate_7d": "voice_ai_return_after_abandonm
 ASK_METRICFLOW = """
 import json, pathlib, sys
 from voice_ai_analytics.dbt_project import DbtProject
-from voice_ai_analytics.metrics.engine import MetricClient
-client = MetricClient(DbtProject(pathlib.Path(".")))
+from voice_ai_analytics.metrics.compiler import MetricCompiler
+from voice_ai_analytics.warehouse import Warehouse
+project = DbtProject(pathlib.Path("."))
+compiler, warehouse = MetricCompiler(project), Warehouse(project)
 asked = json.load(sys.stdin)
-answers = [client.query(*one).astype(object).to_dict("records") for one in asked]
+frames = [warehouse.query(compiler.compile(*one)) for one in asked]
+answers = [frame.astype(object).to_dict("records") for frame in frames]
 print(json.dumps(answers, default=str))
 """
 

@@ -347,11 +347,13 @@ def test_no_question_computes_a_metric(card):
 ASK_METRICFLOW = """
 import json, pathlib, sys
 from voice_ai_analytics.dbt_project import DbtProject
-from voice_ai_analytics.metrics.engine import MetricClient
-client = MetricClient(DbtProject(pathlib.Path(".")))
+from voice_ai_analytics.metrics.compiler import MetricCompiler
+from voice_ai_analytics.warehouse import Warehouse
+project = DbtProject(pathlib.Path("."))
+compiler, warehouse = MetricCompiler(project), Warehouse(project)
 answers = []
 for metrics, group_by, where in json.loads(pathlib.Path(sys.argv[1]).read_text()):
-    frame = client.query(metrics, group_by, where).astype(object)
+    frame = warehouse.query(compiler.compile(metrics, group_by, where)).astype(object)
     frame = frame.where(frame.notna(), None)
     answers.append([list(frame), frame.values.tolist()])
 print(json.dumps(answers, default=str))

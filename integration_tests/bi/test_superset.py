@@ -65,11 +65,13 @@ LABEL = re.compile(
 ASK_METRICFLOW = """
 import json, pathlib, sys
 from voice_ai_analytics.dbt_project import DbtProject
-from voice_ai_analytics.metrics.engine import MetricClient
-client = MetricClient(DbtProject(pathlib.Path(".")))
+from voice_ai_analytics.metrics.compiler import MetricCompiler
+from voice_ai_analytics.warehouse import Warehouse
+project = DbtProject(pathlib.Path("."))
+compiler, warehouse = MetricCompiler(project), Warehouse(project)
 answers = []
 for metrics, group_by, where in json.loads(pathlib.Path(sys.argv[1]).read_text()):
-    frame = client.query(metrics, group_by, where).astype(object)
+    frame = warehouse.query(compiler.compile(metrics, group_by, where)).astype(object)
     answers.append(frame.where(frame.notna(), None).to_dict("records"))
 print(json.dumps(answers, default=str))
 """

@@ -10,6 +10,7 @@
         {'columns': ['ended_at']}
     ] if target.type == 'postgres' else [],
     pre_hook=[
+        "{{ voice_ai_analytics.mark_certified_build_replaced() }}",
         "{{ voice_ai_analytics.extend_contract_by_user_attributes(model) }}",
         "{{ voice_ai_analytics.remove_replaced_rows(
             'session_key in (select session_key from ' ~ ref('int_voice_ai__sessions_to_rebuild')

@@ -25,7 +25,8 @@ select
     sessions_until,
     turns_until,
     users_until,
-    (select count(*) from {{ ref('int_voice_ai__sessions_candidate') }}) as sessions_written
+    (select count(*) from {{ ref('int_voice_ai__sessions_candidate') }}) as sessions_written,
+    cast(null as timestamp) as replaced_at
 from {{ ref('int_voice_ai__build') }}
 {%- if is_incremental() %}
 where build_id not in (select written.build_id from {{ this }} as written)

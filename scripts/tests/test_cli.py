@@ -1,14 +1,11 @@
-"""The command line against its documentation, and against users' mistakes."""
+"""The command line: help, and users' mistakes."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import yaml
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -17,8 +14,6 @@ from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.warehouse import Warehouse
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 COMMANDS = get_command(app).commands
 
 
@@ -34,35 +29,6 @@ def test_every_command_and_option_has_help(command) -> None:
     for parameter in COMMANDS[command].params:
         assert parameter.help, f"{command} {parameter.name}"
     assert CliRunner().invoke(app, [command, "--help"]).exit_code == 0
-
-
-def test_readme_names_only_commands_and_options_that_exist() -> None:
-    calls = re.findall(r"voice-ai ([a-z][a-z-]+)([^\n`]*)", README)
-    assert {"demo", "deps", "fit-abandonment", "report"} <= {name for name, _ in calls}
-    for name, rest in calls:
-        options = {option for p in COMMANDS[name].params for option in p.opts}
-        assert set(re.findall(r"--[a-z-]+", rest)) <= options, f"voice-ai {name}{rest}"
-
-
-def test_readme_lists_every_var_with_its_default() -> None:
-    project = yaml.safe_load((REPOSITORY / "dbt_project.yml").read_text(encoding="utf-8"))
-    declared = project["vars"]["voice_ai_analytics"]
-    section = README.split("### Vars")[1].split("###")[0]
-    listed = dict(re.findall(r"^\| `(voice_ai_\w+)` \| `?([^`|]+?)`? \|", section, re.MULTILINE))
-    assert listed.keys() == declared.keys()
-    assert {
-        name: yaml.safe_load(text.replace("none", "null")) for name, text in listed.items()
-    } == (declared)
-    assert len(declared) < 15
-
-
-def test_readme_names_only_metrics_that_exist() -> None:
-    metrics = set()
-    for path in (REPOSITORY / "semantic_models").glob("*.yml"):
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        metrics |= {metric["name"] for metric in content.get("metrics", [])}
-    for listed in re.findall(r"--metrics\s+([a-z0-9_,]+)", README):
-        assert set(listed.split(",")) <= metrics
 
 
 @pytest.mark.parametrize(

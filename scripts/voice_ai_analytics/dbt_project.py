@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections import deque
@@ -14,18 +13,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import requests
-import yaml
-from dbt.clients.registry import DEFAULT_REGISTRY_BASE_URL
-
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.profile import Connection, read_profile
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DBT = (sys.executable, "-W", "ignore", "-m", "dbt.cli.main", "--no-use-colors")
-STAND_INS = {
-    "dbt-labs/dbt_utils": REPOSITORY / "offline_packages" / "dbt_utils",
-    "metaplane/dbt_expectations": REPOSITORY / "offline_packages" / "dbt_expectations",
-}
 
 
 @dataclass(frozen=True)
@@ -69,33 +61,14 @@ class DbtProject:
         return Path.home() / ".dbt"
 
     @cached_property
-    def credentials(self):
-        """The credentials of the target, as the dbt adapter understands them.
-
-        Raises
-        ------
-        UserError
-            Where dbt cannot read the profile.
-        """
-        from argparse import Namespace
-
-        from dbt.config.runtime import load_profile
-        from dbt.flags import set_from_args
-        from dbt_common.context import set_invocation_context
-
-        set_from_args(Namespace(PROFILES_DIR=str(self.profiles)), None)
-        set_invocation_context(dict(os.environ))
-        try:
-            profile = load_profile(str(self.directory), {}, target_override=self.target)
-        except Exception as error:
-            reason = " ".join(str(error).split())
-            raise UserError(f"{self.profiles / 'profiles.yml'}: {reason}") from error
-        return profile.credentials
+    def connection(self) -> Connection:
+        """The connection of the target, from the profile; see `read_profile`."""
+        return read_profile(self.directory, self.profiles, self.target)
 
     @property
     def duckdb_path(self) -> str:
         """The file of a DuckDB target; dbt resolves a relative path in the project's directory."""
-        path = self.credentials.path
+        path = self.connection.path
         return path if path.startswith(("/", ":")) else str(self.directory / path)
 
     def require_database(self) -> None:
@@ -106,21 +79,22 @@ class DbtProject:
         UserError
             If there is none.
         """
-        if self.credentials.type != "duckdb" or self.duckdb_path.startswith(":"):
+        if self.connection.type != "duckdb" or self.duckdb_path.startswith(":"):
             return
         if not Path(self.duckdb_path).exists():
             raise UserError(f"{self.duckdb_path}: no such database; run dbt build on this target")
 
     @property
     def postgres_parameters(self) -> dict:
-        """What psycopg2 connects to a PostgreSQL target with."""
-        credentials = self.credentials
+        """The arguments that psycopg2 needs to connect to a PostgreSQL target."""
+        one = self.connection
         return {
-            "host": credentials.host,
-            "port": credentials.port,
-            "user": credentials.user,
-            "password": credentials.password,
-            "dbname": credentials.database,
+            "host": one.host,
+            "port": one.port,
+            "user": one.user,
+            "password": one.password,
+            "dbname": one.database,
+            **dict(one.options),
         }
 
     @property
@@ -270,83 +244,14 @@ class DbtProject:
             )
 
 
+def is_built(directory: Path) -> bool:
+    """Return whether a directory holds a dbt project that dbt has run in."""
+    has_project = (directory / "dbt_project.yml").is_file()
+    return has_project and (directory / "target" / "manifest.json").is_file()
+
+
 def _json(path: Path) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{path}: isn't valid JSON ({error}); run dbt build again") from error
-
-
-def install_packages(project: Path) -> str:
-    """Install what ``packages.yml`` names, from dbt Hub or else from the stand-ins.
-
-    Parameters
-    ----------
-    project : Path
-        A consumer's dbt project.
-
-    Returns
-    -------
-    str
-        One line that says what was installed from where.
-
-    Raises
-    ------
-    UserError
-        Where the hub cannot be reached and a package has no stand-in.
-    """
-    if _hub_answers():
-        result = subprocess.run(
-            [*DBT, "deps"],
-            cwd=project,
-            env={**os.environ, "DO_NOT_TRACK": "1"},
-            capture_output=True,
-            text=True,
-        )
-        if result.returncode == 0:
-            return "dbt packages installed from dbt Hub."
-    found = _local_packages(project)
-    target = project / "dbt_packages"
-    target.mkdir(exist_ok=True)
-    for name, source in found.items():
-        link = target / name
-        if link.is_symlink() or link.is_file():
-            link.unlink()
-        elif link.exists():
-            shutil.rmtree(link)
-        link.symlink_to(source, target_is_directory=True)
-    return (
-        "dbt Hub cannot be reached: using the stand-ins in offline_packages/ for "
-        f"{', '.join(name for name in found if name != 'voice_ai_analytics')}."
-    )
-
-
-def _hub_answers() -> bool:
-    """Ask the hub first: dbt deps itself takes from seven seconds to minutes to give up."""
-    base = os.environ.get("DBT_PACKAGE_HUB_URL", DEFAULT_REGISTRY_BASE_URL)
-    try:
-        requests.head(f"{base.rstrip('/')}/api/v1/index.json", timeout=5).raise_for_status()
-    except requests.RequestException:
-        return False
-    return True
-
-
-def _local_packages(project: Path) -> dict[str, Path]:
-    """Resolve packages.yml and those of its local packages to directories, by dbt project name."""
-    listed = project / "packages.yml"
-    if not listed.is_file():
-        return {}
-    found: dict[str, Path] = {}
-    for entry in (yaml.safe_load(listed.read_text(encoding="utf-8")) or {}).get("packages", []):
-        if "local" in entry:
-            directory = (project / entry["local"]).resolve()
-        elif entry.get("package") in STAND_INS:
-            directory = STAND_INS[entry["package"]]
-        else:
-            named = entry.get("package") or entry.get("git") or entry
-            raise UserError(f"{listed}: dbt Hub cannot be reached and {named} has no stand-in")
-        if not (directory / "dbt_project.yml").is_file():
-            raise UserError(f"{listed}: {directory} holds no dbt_project.yml")
-        name = yaml.safe_load((directory / "dbt_project.yml").read_text(encoding="utf-8"))["name"]
-        found = {**_local_packages(directory), **found, name: directory}
-    return found

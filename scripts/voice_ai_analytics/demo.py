@@ -9,14 +9,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 from rich import box
 from rich.table import Table
 
 from voice_ai_analytics.analysis import Result
-from voice_ai_analytics.dbt_project import REPOSITORY, DbtProject, install_packages
+from voice_ai_analytics.dbt_project import REPOSITORY, DbtProject
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.metrics.engine import MetricClient
+from voice_ai_analytics.history.query import query_metrics
+from voice_ai_analytics.metrics.query import MetricQuery
+from voice_ai_analytics.packages import install_packages
 from voice_ai_analytics.pipeline import run_analysis, write_report
 from voice_ai_analytics.postgres import embedded_postgres_server
 from voice_ai_analytics.releases.frame import releases
@@ -130,49 +131,51 @@ def target_environment(paths: DemoPaths, target: str) -> Iterator[None]:
                     os.environ[name] = value
 
 
-def headline_metrics(client: MetricClient) -> pd.DataFrame:
-    """Give the headline metrics by language and channel, one row a pair."""
-    return client.query(list(HEADLINES), list(BREAKDOWN), order_by=list(BREAKDOWN))
+def headline_metrics(project: DbtProject) -> list[dict]:
+    """Return the headline metrics, one row per language and channel."""
+    question = MetricQuery(metrics=tuple(HEADLINES), group_by=tuple(BREAKDOWN))
+    return query_metrics(project, question).table.to_pylist()
 
 
-def headline_table(headlines: pd.DataFrame) -> Table:
-    """Lay the headline metrics out for a terminal, one row a language and channel."""
+def headline_table(headlines: list[dict]) -> Table:
+    """Return the headline metrics as a table for a terminal."""
     table = Table(
         title="Certified metrics by language and channel",
         box=box.SIMPLE_HEAD,
         padding=0,
         pad_edge=False,
     )
-    names = [*BREAKDOWN, *HEADLINES]
     for name, label in (BREAKDOWN | HEADLINES).items():
         table.add_column(label, justify="left" if name in BREAKDOWN else "right")
-    for row in headlines[names].itertuples(index=False):
-        cells = []
-        for name, value in zip(names, row, strict=True):
-            if value is None or value != value:
-                cells.append("not known" if "__" in name else "–")
-            elif name.endswith(("_rate", "_confidence")):
-                cells.append(f"{value:.1%}" if name.endswith("_rate") else f"{value:.3f}")
-            else:
-                cells.append(f"{value:,}" if not isinstance(value, str) else value)
-        table.add_row(*cells)
+    for row in headlines:
+        table.add_row(*(_cell(name, row[name]) for name in (*BREAKDOWN, *HEADLINES)))
     return table
 
 
+def _cell(name: str, value: str | float | None) -> str:
+    if value is None:
+        return "not known" if name in BREAKDOWN else "–"
+    if name.endswith("_rate"):
+        return f"{value:.1%}"
+    if name.endswith("_confidence"):
+        return f"{value:.3f}"
+    return value if isinstance(value, str) else f"{value:,}"
+
+
 def evaluate_references(project: DbtProject, paths: DemoPaths, raw: Path) -> Result | None:
-    """Evaluate the references beside the raw files, if there are any, and certify the outcome."""
+    """Evaluate the references among the raw files, if there are any, and certify the result."""
     references = raw / REFERENCES
     if not references.is_file():
         return None
     options = {"references": references, "normalizer": "basic"}
     result = run_analysis("evaluate-asr", project, paths.asr_evaluation, **options)
-    # The report reads dbt's account of the whole build, which this one leaves as it is.
+    # The report reads dbt's results of the whole build, so this one writes none.
     project.run("build", "--select", "fact_voice_ai_asr_evaluations", "--no-write-json")
     return result
 
 
 def compare_releases_and_cohorts(project: DbtProject) -> list[str]:
-    """Compare the last two ASR releases, if there are two, and cohorts; give the verdicts."""
+    """Compare the last two ASR releases, if there are two, and cohorts; return the verdicts."""
     last_two = releases(Warehouse(project), project.relation("fact_voice_ai_sessions"))[-2:]
     results = []
     if len(last_two) == 2:
@@ -182,16 +185,8 @@ def compare_releases_and_cohorts(project: DbtProject) -> list[str]:
     return [result.verdict for result in results]
 
 
-def model_and_report(project: DbtProject, paths: DemoPaths) -> tuple[Result, pd.DataFrame]:
-    """Fit the model, write it back, write the report.
-
-    Returns
-    -------
-    tuple of Result and pandas.DataFrame
-        The model and the headline metrics.
-    """
+def model_and_report(project: DbtProject, paths: DemoPaths) -> tuple[Result, list[dict]]:
+    """Fit the model, write it back, and write the report; return the model and the headlines."""
     model = run_analysis("fit-abandonment", project, paths.model)
-    client = MetricClient(project)
-    headlines = headline_metrics(client)
     write_report(project, paths.model, paths.report)
-    return model, headlines
+    return model, headline_metrics(project)

@@ -1,4 +1,4 @@
-"""The steps that read a built project: analyses, metric queries and the report.
+"""The steps that read a built project: analyses and the report.
 
 Each step imports what it needs when it is called: statistics and plots take seconds to load.
 """
@@ -17,8 +17,6 @@ from voice_ai_analytics.files import whole_file, write_whole
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from voice_ai_analytics.history.query import MetricAnswer
-    from voice_ai_analytics.serving.service import MetricQuery
 
 # The folder of each analysis, by its command; `analysis.py` says what is in it.
 ANALYSES = {
@@ -109,53 +107,6 @@ def _document(result: Result, as_of: str | None) -> str:
         moment = as_of_moment(as_of).isoformat() + "Z"
     document = {"as_of": moment} | result.to_json()
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-
-
-def query_metrics(
-    project: DbtProject, query: MetricQuery, as_of: str | None = None
-) -> MetricAnswer:
-    """Return the answer to a metric query, now or as it would have been on a day.
-
-    Parameters
-    ----------
-    project : DbtProject
-        Built by dbt.
-    query : MetricQuery
-        The question.
-    as_of : str or None
-        As for `as_of_moment`; None for now.
-
-    Returns
-    -------
-    MetricAnswer
-
-    Raises
-    ------
-    UserError
-        As from `MetricService.query`; where nothing is known about the moment, or no history is
-        kept of what the query reads.
-    """
-    from voice_ai_analytics.history.query import MetricAnswer
-    from voice_ai_analytics.serving.reader import Reader
-    from voice_ai_analytics.serving.service import Limits, MetricService
-
-    limits = Limits(rows=1_000_000, seconds=600)
-    statement, moment = MetricService(project, limits).explain(query), None
-    if as_of is not None:
-        from voice_ai_analytics.history.as_of import as_of_moment, as_of_statement, check_history
-        from voice_ai_analytics.warehouse import Warehouse
-
-        moment, warehouse = as_of_moment(as_of), Warehouse(project)
-        check_history(project, warehouse, moment)
-        statement = as_of_statement(project, warehouse, statement, moment)
-    reader = Reader(project, limits.seconds, connections=1)
-    try:
-        table = reader.fetch(statement, limits.rows)
-    finally:
-        reader.close()
-    if query.group_by:
-        table = table.sort_by([(name, "ascending") for name in query.group_by])
-    return MetricAnswer(query, table, moment)
 
 
 def write_report(project: DbtProject, model_json: Path | None, output: Path) -> None:

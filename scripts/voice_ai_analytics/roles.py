@@ -1,4 +1,4 @@
-"""The certified boundary on PostgreSQL: two roles that can read what is certified, and no more."""
+"""The certified boundary on PostgreSQL: two roles that can read certified tables and no more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from psycopg2.extensions import encrypt_password
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.metrics.exports import LOG, exported_tables, make_log
+from voice_ai_analytics.metrics.exports import LOG, exported_tables, lock_log, make_log
 from voice_ai_analytics.warehouse import Transaction, Warehouse, quoted
 
 METRICS_ROLE = "voice_ai_metrics_reader"
@@ -17,7 +17,7 @@ CERTIFIED_ROLE = "voice_ai_certified_reader"
 METRICS_PASSWORD = "VOICE_AI_METRICS_READER_PASSWORD"  # noqa: S105, the name of a variable
 CERTIFIED_PASSWORD = "VOICE_AI_CERTIFIED_READER_PASSWORD"  # noqa: S105
 
-# Tables, views and the like that a role can read in part or whole; extensions bring their own.
+# Tables, views and the like that a role can read in part or whole, except those of extensions.
 READABLE = """
     select pg_namespace.nspname, pg_class.relname
     from pg_class
@@ -44,7 +44,7 @@ READABLE = """
 
 @dataclass(frozen=True)
 class ReadingRole:
-    """A role that reads, the schema it reads, and the tables and views there that it can read."""
+    """A role, its schema, and the tables and views there that it can read."""
 
     role: str
     schema: str
@@ -57,20 +57,20 @@ def create_roles(
     metrics_role: str = METRICS_ROLE,
     certified_role: str = CERTIFIED_ROLE,
 ) -> list[ReadingRole]:
-    """Make two roles of a PostgreSQL database, or mend them; to be repeated at will.
+    """Create two roles of a PostgreSQL database, or repair them; safe to repeat.
 
     One reads the tables of exported metrics and the log of exports, the other everything in the
-    certified schema, both also what later builds and exports make there. At the end the database
-    itself is asked what they can read; where that is more, nothing is changed.
+    certified schema, including what later builds and exports create there. At the end the database
+    itself is asked what they can read; if that is more, nothing is changed.
 
-    The roles can log in where the server lets them: with the passwords in the environment
+    The roles can log in if the server lets them: with the passwords in the environment
     variables ``VOICE_AI_METRICS_READER_PASSWORD`` and ``VOICE_AI_CERTIFIED_READER_PASSWORD``,
     which are sent as SCRAM verifiers, never as text; or as members' roles without one.
 
     Parameters
     ----------
     project : DbtProject
-        Built by dbt, with the user that this command runs as: what comes later is theirs.
+        Built by dbt as the user that runs this command, who owns what later builds create.
     warehouse : Warehouse
         Of that project.
     metrics_role, certified_role : str
@@ -84,9 +84,8 @@ def create_roles(
     Raises
     ------
     UserError
-        On DuckDB, which has no roles; where the certified schema holds other models; where a role
-        is one with more rights; where a role could still read something else, through PUBLIC or
-        another role.
+        On DuckDB, which has no roles; if the certified schema holds other models; if a role has
+        more rights; if a role could still read something else, through PUBLIC or another role.
     """
     if warehouse.engine != "postgres":
         raise UserError(
@@ -98,6 +97,7 @@ def create_roles(
     schema = _schema_of_its_own(project)
     make_log(project, warehouse)
     with warehouse.transaction() as transaction:
+        lock_log(project, transaction)
         for role, password in (
             (metrics_role, METRICS_PASSWORD),
             (certified_role, CERTIFIED_PASSWORD),
@@ -118,14 +118,11 @@ def create_roles(
 
 
 def _schema_of_its_own(project: DbtProject) -> str:
-    """Give the certified schema; refuse one that also holds what is not certified."""
+    """Return the certified schema; refuse one that also holds models that aren't certified."""
     schema = project.node("fact_voice_ai_sessions")["schema"]
     for node in project.manifest["nodes"].values():
-        certified = node.get("original_file_path", "").startswith(
-            ("models/marts/", "models/time_spine/", "snapshots/")
-        )
-        ours = node["package_name"] == "voice_ai_analytics" and certified
-        if node.get("relation_name") and node["schema"] == schema and not ours:
+        certified = is_certified(node)
+        if node.get("relation_name") and node["schema"] == schema and not certified:
             raise UserError(
                 f"schema {schema}: it holds {node['name']} beside the certified models;"
                 " give those a schema of their own, as dbt does by itself"
@@ -133,8 +130,17 @@ def _schema_of_its_own(project: DbtProject) -> str:
     return schema
 
 
+def is_certified(node: dict) -> bool:
+    """Return whether a node of dbt's manifest is a certified model or snapshot of the package.
+
+    The property ``voice_ai_certified`` in its meta says so, wherever its file is.
+    """
+    meta = node["config"].get("meta") or {}
+    return node["package_name"] == "voice_ai_analytics" and meta.get("voice_ai_certified") is True
+
+
 def _make(role: str, password: str | None, schema: str, transaction: Transaction) -> None:
-    """Make a role that can enter the certified schema and reads nothing there yet."""
+    """Create a role that can use the certified schema and can't read anything there yet."""
     found = transaction.run(
         """
         select
@@ -167,7 +173,7 @@ def _make(role: str, password: str | None, schema: str, transaction: Transaction
     if not may_connect:
         transaction.run(f"grant connect on database {quoted(database)} to {name}")
     transaction.run(f"grant usage on schema {quoted(schema)} to {name}")
-    # What was granted by hand, or to a table that is no export any more.
+    # Grants made by hand, or on a table that isn't an export any more.
     transaction.run(f"revoke all on all tables in schema {quoted(schema)} from {name}")
 
 

@@ -1,19 +1,21 @@
-"""The warehouse of a dbt project: queries into data frames, tables written back in one step."""
+"""The warehouse of a dbt project: queries as data frames, and tables written in one step."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import pandas as pd
 import psycopg2
-import pyarrow as pa
-from psycopg2.extras import execute_values
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 # A timestamp with time zone, as PostgreSQL numbers and DuckDB names it.
 ZONED = ("1184", "TIMESTAMP WITH TIME ZONE")
@@ -45,14 +47,14 @@ def lock_writers(cursor, *tables: str) -> None:
 
 
 class Transaction:
-    """Statements that come true together, on either engine.
+    """Statements that take effect together, on either engine.
 
     Parameters
     ----------
     cursor
         Of DuckDB or PostgreSQL.
     mark : str
-        What stands for a value in a statement: ``?`` or ``%s``.
+        The placeholder for a value in a statement: ``?`` or ``%s``.
     """
 
     def __init__(self, cursor, mark: str) -> None:
@@ -60,17 +62,17 @@ class Transaction:
         self.mark = mark
 
     def run(self, statement: str, *values) -> list[tuple]:
-        """Run a statement with values at its marks; give its rows, if it has any."""
+        """Run a statement with values for its placeholders; return its rows, if any."""
         self.cursor.execute(statement, values or None)
         return self.cursor.fetchall() if self.cursor.description else []
 
     def columns(self, query: str) -> dict[str, bool]:
-        """Give the names of a query's columns, and whether each holds instants with a zone."""
+        """Return the names of a query's columns, and whether each holds instants with a zone."""
         self.cursor.execute(f"select * from (\n{query}\n) as query limit 0")
         return {column[0]: str(column[1]) in ZONED for column in self.cursor.description}
 
     def tables(self, schema: str) -> set[str]:
-        """Give the names of a schema's tables and views."""
+        """Return the names of a schema's tables and views."""
         rows = self.run(
             f"select table_name from information_schema.tables where table_schema = {self.mark}",
             schema,
@@ -78,14 +80,14 @@ class Transaction:
         return {name for (name,) in rows}
 
     def stream(self, query: str, size: int) -> Iterator[pa.RecordBatch]:
-        """Run a query and give its rows in batches, without holding more than one of them.
+        """Run a query and yield its rows in batches, holding one batch at a time.
 
         Parameters
         ----------
         query : str
             SQL without values.
         size : int
-            Most rows of a batch.
+            The most rows per batch.
 
         Yields
         ------
@@ -94,7 +96,9 @@ class Transaction:
         if isinstance(self.cursor, duckdb.DuckDBPyConnection):
             yield from self.cursor.sql(query).to_arrow_reader(size)
             return
-        # Only a named cursor leaves the rows at the server.
+        # Only a named cursor leaves the rows on the server.
+        import pyarrow as pa
+
         with self.cursor.connection.cursor("voice_ai_stream") as cursor:
             cursor.execute(query)
             while rows := cursor.fetchmany(size):
@@ -131,64 +135,57 @@ class Warehouse:
     ----------
     project : DbtProject
         Names the database and its models.
-    execute : callable, optional
-        Runs a query and gives a data frame; for callers that hold a connection already, since
-        DuckDB admits one configuration a process.
     """
 
-    def __init__(
-        self, project: DbtProject, execute: Callable[[str], pd.DataFrame] | None = None
-    ) -> None:
+    def __init__(self, project: DbtProject) -> None:
         self.project = project
-        self._execute = execute
 
     def relation(self, model: str) -> str:
-        """Give the quoted name of one of the package's models."""
+        """Return the quoted name of one of the package's models."""
         return self.project.relation(model)
 
     @property
     def engine(self) -> str:
-        """``duckdb`` or ``postgres``."""
-        return self.project.credentials.type
+        """Return ``duckdb`` or ``postgres``."""
+        return self.project.connection.type
 
     @contextmanager
     def connect(self, makes_database: bool = False) -> Iterator:
-        """Open a connection, as a transaction that is committed at the end or rolled back.
+        """Open a connection with one transaction, committed at the end or rolled back.
 
         Parameters
         ----------
         makes_database : bool
-            Whether a DuckDB file is made where there is none.
+            Whether to create a DuckDB file that doesn't exist.
 
         Raises
         ------
         UserError
-            Where the database cannot be opened, or is neither DuckDB nor PostgreSQL.
+            If the database can't be opened, or is neither DuckDB nor PostgreSQL.
         """
-        credentials = self.project.credentials
         if not makes_database:
             self.project.require_database()
         try:
-            if credentials.type == "duckdb":
+            if self.engine == "duckdb":
                 connection = duckdb.connect(self.project.duckdb_path)
                 connection.execute("set timezone = 'UTC'")
                 connection.begin()
-            elif credentials.type == "postgres":
+            elif self.engine == "postgres":
                 connection = psycopg2.connect(
                     **self.project.postgres_parameters,
                     application_name="voice-ai",
                     options="-c timezone=UTC",
                 )
             else:
-                raise UserError(f"{credentials.type}: voice-ai reads DuckDB and PostgreSQL targets")
+                raise UserError(f"{self.engine}: voice-ai reads DuckDB and PostgreSQL targets")
         except (duckdb.Error, psycopg2.Error) as error:
             reason = " ".join(str(error).split())
-            raise UserError(f"the database cannot be opened: {reason}") from error
+            raise UserError(f"the database can't be opened: {reason}") from error
         try:
             yield connection
             connection.commit()
         except (duckdb.Error, psycopg2.Error) as error:
-            # A server that is gone has rolled back itself.
+            # A server that is gone has rolled back by itself.
             with suppress(duckdb.Error, psycopg2.Error):
                 connection.rollback()
             reason = str(error).strip().splitlines()[0]
@@ -224,20 +221,20 @@ class Warehouse:
         Returns
         -------
         pandas.DataFrame
-            One row a result row.
+            One row per result row.
         """
-        if self._execute:
-            return self._execute(statement)
         with self.connect() as connection:
             if self.engine == "duckdb":
                 return connection.execute(statement, parameters or None).df()
+            import pandas as pd
+
             with connection.cursor() as cursor:
                 cursor.execute(statement, parameters or None)
                 columns = [column.name for column in cursor.description]
                 return pd.DataFrame(cursor.fetchall(), columns=columns)
 
     def read_tables(self, names: Sequence[str]) -> dict[str, pd.DataFrame] | None:
-        """Read tables beside the certified fact, as `write_tables` left them.
+        """Return tables of the certified schema, as `write_tables` left them.
 
         Parameters
         ----------
@@ -247,7 +244,7 @@ class Warehouse:
         Returns
         -------
         dict of str to pandas.DataFrame, or None
-            By name; None where one of them is not there.
+            By name; None if one of them is missing.
         """
         schema = self.relation("fact_voice_ai_sessions").rsplit(".", 1)[0]
         name = schema.rsplit(".", 1)[-1].strip('"').replace("'", "''")
@@ -261,20 +258,23 @@ class Warehouse:
     def write_tables(
         self, tables: dict[str, pd.DataFrame], transaction: Transaction | None = None
     ) -> list[str]:
-        """Replace tables beside the certified fact, all of them or none.
+        """Replace tables of the certified schema, all of them or none.
 
         Parameters
         ----------
         tables : dict of str to pandas.DataFrame
             Frames by table name; column names are the tables'.
         transaction : Transaction, optional
-            The one to write in; its own where not given.
+            The transaction to write in; a new one if not given.
 
         Returns
         -------
         list of str
             The quoted names of the tables.
         """
+        import pandas as pd
+        from psycopg2.extras import execute_values
+
         schema = self.relation("fact_voice_ai_sessions").rsplit(".", 1)[0]
         written = []
         with nullcontext(transaction) if transaction else self.transaction() as transaction:

@@ -150,7 +150,7 @@ def as_of_statement(
     UserError
         Where it reads a table of which no history is kept.
     """
-    dialect = project.credentials.type
+    dialect = project.connection.type
     past = {_place(project.node(FACT)): _parsed(as_of_sessions(project, moment), dialect)}
     activity = _place(project.node(ACTIVITY))
     if definition := _definition(activity, warehouse):

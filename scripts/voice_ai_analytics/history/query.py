@@ -7,15 +7,23 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 import pyarrow as pa
-from pyarrow import csv
 from pydantic import ValidationError
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.history.as_of import told
-from voice_ai_analytics.serving.service import MetricQuery, plain
+from voice_ai_analytics.metrics.certification import (
+    CertifiedBuild,
+    certified_build,
+    newest_build,
+)
+from voice_ai_analytics.metrics.compiler import MetricCompiler
+from voice_ai_analytics.metrics.query import MetricQuery, checked_statement, plain
+from voice_ai_analytics.reader import Reader
+
+MOST_ROWS, MOST_SECONDS = 1_000_000, 600
 
 
 def metric_query(
@@ -25,16 +33,16 @@ def metric_query(
     start: str | None = None,
     end: str | None = None,
 ) -> MetricQuery:
-    """Read a question as the command line has it.
+    """Return the question that command-line options ask.
 
     Parameters
     ----------
     metrics, group_by : str
-        Names with commas between.
+        Names, separated by commas.
     where : sequence of str
-        Conditions that all hold.
+        Conditions, all of which must hold.
     start, end : str or None
-        Days.
+        Dates.
 
     Returns
     -------
@@ -43,7 +51,7 @@ def metric_query(
     Raises
     ------
     UserError
-        Where a day is none, or there are too many or too long names.
+        If a date isn't valid, or there are too many names or too long ones.
     """
     names = [
         [name.strip() for name in text.split(",") if name.strip()] for text in (metrics, group_by)
@@ -62,57 +70,112 @@ def _day(name: str, text: str | None) -> date | None:
     try:
         return text and date.fromisoformat(text)
     except ValueError as error:
-        raise UserError(f"{name} {text!r}: is no day; write it as 2026-03-04") from error
+        raise UserError(f"{name} {text!r}: isn't a date; write it as 2026-03-04") from error
+
+
+def query_metrics(
+    project: DbtProject, query: MetricQuery, as_of: str | None = None
+) -> MetricAnswer:
+    """Return the answer to a metric query, now or as it would have been on a day.
+
+    Parameters
+    ----------
+    project : DbtProject
+        Built by dbt.
+    query : MetricQuery
+        The question.
+    as_of : str or None
+        As for `as_of_moment`; None for now.
+
+    Returns
+    -------
+    MetricAnswer
+
+    Raises
+    ------
+    UserError
+        As from `checked_statement`; if the tables aren't certified, nothing is known about the
+        moment, or no history is kept of what the query reads.
+    """
+    sorted_query = query.model_copy(update={"order_by": query.order_by or query.group_by})
+    statement, moment = checked_statement(MetricCompiler(project), sorted_query), None
+    if as_of is not None:
+        # History is read into data frames, which take half a second to load.
+        from voice_ai_analytics.history.as_of import as_of_moment, as_of_statement, check_history
+        from voice_ai_analytics.warehouse import Warehouse
+
+        moment, warehouse = as_of_moment(as_of), Warehouse(project)
+        check_history(project, warehouse, moment)
+        statement = as_of_statement(project, warehouse, statement, moment)
+    reader = Reader(project, MOST_SECONDS, connections=1)
+    try:
+        build = certified_build(reader.fetch(newest_build(project), 1).to_pylist())
+        table = reader.fetch(statement, MOST_ROWS)
+    finally:
+        reader.close()
+    return MetricAnswer(query, table, build, moment)
 
 
 @dataclass(frozen=True)
 class MetricAnswer:
-    """What a metric query found.
+    """The answer to a metric query.
 
     Parameters
     ----------
     query : MetricQuery
-        What was asked.
+        The question.
     table : pyarrow.Table
-        One row a group, sorted by it; columns named as asked for.
+        One row per group, sorted by it; columns have the names asked for.
+    build : CertifiedBuild
+        The build that certified it.
     moment : datetime or None
-        As of when, UTC; None for now.
+        The moment it describes, UTC; None for now.
     """
 
     query: MetricQuery
     table: pa.Table
+    build: CertifiedBuild
     moment: datetime | None = None
 
     @property
     def exit_code(self) -> int:
-        """0: no group is an answer too."""
+        """Return 0: an answer without rows is an answer too."""
         return 0
 
     @property
     def verdict(self) -> str:
-        """What was found, in one sentence."""
+        """Return one sentence about what was found."""
         rows = "1 row" if self.table.num_rows == 1 else f"{self.table.num_rows:,} rows"
-        known = "as certified now" if self.moment is None else f"as known on {told(self.moment)}"
-        return f"{rows}, {known}."
+        if self.moment is None:
+            return f"{rows}, as certified at {self.build.certified_at:%Y-%m-%d %H:%M:%S} UTC."
+        from voice_ai_analytics.history.as_of import told
+
+        return f"{rows}, as known on {told(self.moment)}."
 
     def to_json(self) -> dict:
-        """Give the answer as JSON has it."""
+        """Return the answer as plain JSON values."""
         return {
             "verdict": self.verdict,
             "as_of": self.moment and self.moment.isoformat() + "Z",
+            "build": {
+                "build_id": self.build.build_id,
+                "certified_at": self.build.certified_at.isoformat() + "Z",
+            },
             "query": self.query.model_dump(mode="json", exclude_defaults=True),
             "rows": plain(self.table),
         }
 
     def to_csv(self) -> str:
-        """Give the rows as CSV with a header; a null is empty."""
+        """Return the rows as CSV with a header; null is an empty field."""
+        from pyarrow import csv
+
         sink = pa.BufferOutputStream()
         csv.write_csv(self.table, sink, csv.WriteOptions(quoting_style="needed"))
         return sink.getvalue().to_pybytes().decode("utf-8")
 
 
 def render(answer: MetricAnswer, console: Console) -> None:
-    """Print an answer's rows and its sentence; a null is a dash."""
+    """Print an answer's rows and its sentence; null is a dash."""
     grid = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     is_number = [
         pa.types.is_integer(t) or pa.types.is_floating(t) for t in answer.table.schema.types

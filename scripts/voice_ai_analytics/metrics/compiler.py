@@ -7,18 +7,19 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
 
-# MetricFlow numbers its aliases in a state that all of its engines share.
+# MetricFlow keeps the numbers of its aliases in a state that all of its engines share.
 _ONE_AT_A_TIME = threading.RLock()
 GRAINS = ("day", "week", "month", "quarter", "year")
 
 
 @dataclass(frozen=True)
 class Dimension:
-    """What metrics can be grouped and filtered by.
+    """Something that metrics can be grouped and filtered by.
 
     Parameters
     ----------
@@ -27,7 +28,7 @@ class Dimension:
     type : str
         ``categorical`` or ``time``.
     description : str or None
-        From its YAML.
+        As its YAML describes it.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Dimension:
 
     @property
     def template(self) -> str:
-        """Its name in MetricFlow's filters."""
+        """Return its name in MetricFlow's filters."""
         kind = "TimeDimension" if self.type == "time" else "Dimension"
         name, _, grain = self.name.rpartition("__")
         if self.type == "time" and name and grain in GRAINS:
@@ -45,90 +46,114 @@ class Dimension:
 
 
 class MetricCompiler:
-    """MetricFlow's planner over a project's semantic manifest; it opens no database.
+    """MetricFlow's planner over a project's semantic manifest, which opens no database.
+
+    It remembers the last thousand questions, so asking one again takes no time.
 
     Parameters
     ----------
     project : DbtProject
-        dbt must have parsed it: MetricFlow reads the manifest that was parsed last.
+        Parsed by dbt: MetricFlow reads the manifest that was written last.
+
+    Attributes
+    ----------
+    metrics : dict of str to object
+        MetricFlow's description of every metric, by name.
 
     Raises
     ------
     UserError
-        Where there is no semantic manifest, or it cannot be read.
+        If there is no semantic manifest, or it can't be read.
     """
 
     def __init__(self, project: DbtProject) -> None:
-        from dbt_metricflow.cli.dbt_connectors.adapter_backed_client import SupportedAdapterTypes
         from metricflow.engine.metricflow_engine import MetricFlowEngine
         from metricflow_semantics.model.dbt_manifest_parser import (
-            parse_manifest_from_dbt_generated_manifest as parse,
+            parse_manifest_from_dbt_generated_manifest,
         )
         from metricflow_semantics.model.semantic_manifest_lookup import SemanticManifestLookup
 
         text = project.semantic_manifest.read_text(encoding="utf-8")
-        dialect = SupportedAdapterTypes(project.credentials.type)
         with told_in_one_line(), _ONE_AT_A_TIME:
+            manifest = parse_manifest_from_dbt_generated_manifest(manifest_json_string=text)
             self._engine = MetricFlowEngine(
-                SemanticManifestLookup(parse(manifest_json_string=text)),
-                _Dialect(dialect.sql_engine_type, dialect.sql_plan_renderer),
+                SemanticManifestLookup(manifest), _dialect(project.connection.type)
             )
+            listed = self._engine.list_metrics(include_dimensions=False)
+        self.metrics = {metric.name: metric for metric in listed}
+        self._compiled = lru_cache(1000)(self._compile)
+        self._dimensions = lru_cache(1000)(self._list_dimensions)
 
     def compile(
         self,
-        metrics: Sequence[str],
+        metrics: Sequence[str] = (),
         group_by: Sequence[str] = (),
         where: Sequence[str] = (),
         order_by: Sequence[str] = (),
         limit: int | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
+        saved_query: str | None = None,
     ) -> str:
-        """Give the SQL of a metric query, and do not run it.
-
-        Parameters
-        ----------
-        metrics, group_by, where, order_by
-            As for `MetricClient.query`.
-        limit : int, optional
-            Most rows.
-        start, end : datetime, optional
-            The first and the last of metric_time, UTC.
-
-        Returns
-        -------
-        str
-            One select statement in the warehouse's dialect; its columns are named as asked for.
-        """
-        request = query_request(
-            metrics,
-            group_by,
-            where,
-            order_by,
-            limit=limit,
-            time_constraint_start=start,
-            time_constraint_end=end,
-        )
-        with told_in_one_line(), _ONE_AT_A_TIME:
-            return self._engine.explain(request).sql_statement.sql
-
-    def metrics(self) -> list:
-        """Give MetricFlow's account of every metric."""
-        return self._engine.list_metrics(include_dimensions=False)
-
-    def dimensions(self, metrics: Sequence[str] = ()) -> dict[str, Dimension]:
-        """Give the dimensions by which all of some metrics can be grouped.
+        """Return the SQL of a metric query, without running it.
 
         Parameters
         ----------
         metrics : sequence of str
-            Names of metrics; every dimension of the project where empty.
+            Names of metrics.
+        group_by : sequence of str
+            Such as ``metric_time__week`` or ``voice_ai_session__language``.
+        where : sequence of str
+            MetricFlow's filters: ``{{ Dimension('voice_ai_session__channel') }} = 'voice'``.
+        order_by : sequence of str
+            Names among those above; a leading ``-`` reverses the order.
+        limit : int, optional
+            The most rows to return.
+        start, end : datetime, optional
+            The first and the last value of metric_time, UTC.
+        saved_query : str, optional
+            Asked instead of `metrics` and `group_by`.
+
+        Returns
+        -------
+        str
+            One select statement in the warehouse's dialect; its columns have the names asked for.
+        """
+        names = tuple(map(tuple, (metrics, group_by, where, order_by)))
+        return self._compiled(*names, limit, start, end, saved_query)
+
+    def _compile(self, metrics, group_by, where, order_by, limit, start, end, saved_query) -> str:
+        from metricflow.engine.metricflow_engine import MetricFlowQueryRequest
+
+        with told_in_one_line(), _ONE_AT_A_TIME:
+            request = MetricFlowQueryRequest.create(
+                saved_query_name=saved_query,
+                metric_names=None if saved_query else metrics,
+                group_by_names=None if saved_query else group_by,
+                where_constraints=where or None,
+                order_by_names=order_by or None,
+                limit=limit,
+                time_constraint_start=start,
+                time_constraint_end=end,
+            )
+            return self._engine.explain(request).sql_statement.sql
+
+    def dimensions(self, metrics: Sequence[str] = ()) -> dict[str, Dimension]:
+        """Return the dimensions by which all of some metrics can be grouped.
+
+        Parameters
+        ----------
+        metrics : sequence of str
+            Names of metrics; if empty, every dimension of the project is returned.
 
         Returns
         -------
         dict of str to Dimension
-            By name; a time dimension stands there once a granularity.
+            By name; a time dimension is listed once per granularity.
         """
+        return self._dimensions(tuple(metrics))
+
+    def _list_dimensions(self, metrics: tuple[str, ...]) -> dict[str, Dimension]:
         with told_in_one_line(), _ONE_AT_A_TIME:
             found = self._engine.list_group_bys(
                 list(metrics) or None, include_derived_time_granularities=True
@@ -148,32 +173,28 @@ class _Dialect:
     sql_plan_renderer: object
 
 
+def _dialect(engine: str) -> _Dialect:
+    """Return the dialect of an engine; for the two that we read, without loading dbt's adapters."""
+    from metricflow.protocols.sql_client import SqlEngine
+
+    if engine == "duckdb":
+        from metricflow.sql.render.duckdb_renderer import DuckDbSqlPlanRenderer
+
+        return _Dialect(SqlEngine.DUCKDB, DuckDbSqlPlanRenderer())
+    if engine == "postgres":
+        from metricflow.sql.render.postgres import PostgresSQLSqlPlanRenderer
+
+        return _Dialect(SqlEngine.POSTGRES, PostgresSQLSqlPlanRenderer())
+    raise UserError(f"{engine}: voice-ai reads DuckDB and PostgreSQL targets")
+
+
 @contextlib.contextmanager
 def told_in_one_line() -> Iterator[None]:
-    """Tell what dbt or MetricFlow refuse in one line."""
+    """Turn whatever MetricFlow raises into one line for the user."""
     try:
         yield
+    except UserError:
+        raise
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise UserError(f"the metric query fails: {reason}; run dbt build first") from error
-
-
-def query_request(
-    metrics: Sequence[str],
-    group_by: Sequence[str],
-    where: Sequence[str],
-    order_by: Sequence[str],
-    saved_query: str | None = None,
-    **more,
-):
-    """Give MetricFlow's request of a query."""
-    from metricflow.engine.metricflow_engine import MetricFlowQueryRequest
-
-    return MetricFlowQueryRequest.create(
-        saved_query_name=saved_query,
-        metric_names=None if saved_query else list(metrics),
-        group_by_names=None if saved_query else list(group_by),
-        where_constraints=list(where) or None,
-        order_by_names=list(order_by) or None,
-        **more,
-    )

@@ -8,6 +8,11 @@ from itertools import combinations
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.metrics.certification import (
+    CertifiedBuild,
+    certified_build,
+    newest_build,
+)
 from voice_ai_analytics.metrics.compiler import MetricCompiler
 from voice_ai_analytics.metrics.suppression import COHORT_SIZE, is_small_sql
 from voice_ai_analytics.warehouse import Transaction, Warehouse, lock_writers, quoted
@@ -28,7 +33,7 @@ LOG_COLUMNS = """
     min_cohort_size integer not null
 """
 
-# A dashboard that reads on and on must not keep an export, and all who come after it, waiting.
+# A dashboard that keeps reading must not hold up an export and everyone after it.
 LOCK_TIMEOUT = "60s"
 
 
@@ -43,11 +48,11 @@ class Export:
     saved_query : str
         The saved query's name.
     metrics, group_by, where, order_by : tuple of str
-        What it asks for, as written in its YAML.
+        The question, as written in its YAML.
     limit : int or None
-        Most rows.
+        The most rows.
     roll_up : tuple of str
-        Those of ``group_by``, by the names of their columns, over which there are totals too.
+        The columns among ``group_by`` over which there are totals too.
     """
 
     table: str
@@ -60,18 +65,29 @@ class Export:
     roll_up: tuple[str, ...]
 
     def totals(self) -> Iterator[tuple[str, ...]]:
-        """Give the sets of columns to take together: none of them first, all of them last."""
+        """Yield the sets of columns to take together: first none of them, last all of them."""
         for size in range(len(self.roll_up) + 1):
             yield from combinations(self.roll_up, size)
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What became of one export: its quoted table, rows, and how many of them are suppressed."""
+    """The outcome of one export.
+
+    Parameters
+    ----------
+    relation : str
+        The quoted table.
+    rows, suppressed_rows : int
+        How many rows it has, and how many of them are suppressed.
+    build : CertifiedBuild
+        The build that it describes.
+    """
 
     relation: str
     rows: int
     suppressed_rows: int
+    build: CertifiedBuild
 
 
 def exports_of(project: DbtProject, saved_queries: Iterable[str] = ()) -> list[Export]:
@@ -82,7 +98,7 @@ def exports_of(project: DbtProject, saved_queries: Iterable[str] = ()) -> list[E
     project : DbtProject
         Parsed by dbt.
     saved_queries : iterable of str
-        Only these; all where empty.
+        Only these; all if empty.
 
     Returns
     -------
@@ -92,8 +108,8 @@ def exports_of(project: DbtProject, saved_queries: Iterable[str] = ()) -> list[E
     Raises
     ------
     UserError
-        Where a saved query is not known, two exports share a table, or one asks for what this
-        command does not do: views, and schemas other than the certified one.
+        If a saved query isn't known, two exports share a table, or one asks for what this command
+        doesn't do: views, and schemas other than the certified one.
     """
     known = {node["name"]: node for node in project.manifest["saved_queries"].values()}
     wanted = list(saved_queries) or list(known)
@@ -125,7 +141,7 @@ def exports_of(project: DbtProject, saved_queries: Iterable[str] = ()) -> list[E
 
 
 def certified_schema(project: DbtProject) -> str:
-    """Give the quoted name of the schema that holds the certified fact."""
+    """Return the quoted name of the schema that holds the certified fact."""
     return project.relation("fact_voice_ai_sessions").rsplit(".", 1)[0]
 
 
@@ -140,9 +156,9 @@ def export_metrics(
 
     All are read from one state of the database and appear in one step. Cohorts below the var
     ``voice_ai_min_cohort_size`` keep their row, are marked in ``is_suppressed`` and have nulls for
-    numbers. The columns that a saved query's meta names in ``voice_ai_roll_up`` hold ``(all)`` in
-    further rows, whose numbers MetricFlow computes without them: a mean of groups is no total.
-    Whoever may read the log of exports may read what is exported.
+    numbers. Totals over the columns that a saved query's meta lists in ``voice_ai_roll_up`` are
+    further rows, with ``(all)`` in these columns; MetricFlow computes them, because a mean of
+    groups isn't a total. Whoever may read the log of exports may read what is exported.
 
     Parameters
     ----------
@@ -153,19 +169,19 @@ def export_metrics(
     warehouse : Warehouse
         Of that project.
     saved_queries : iterable of str
-        Only these; all that have exports where empty.
+        Only these; all that have exports if empty.
     progress : callable
-        Called with the name of each table when its rows are there, before any is shown.
+        Called with the name of each table when its rows are written, before any is visible.
 
     Returns
     -------
     list of Exported
-        One a table.
+        One per table.
 
     Raises
     ------
     UserError
-        Where a query cannot be compiled, nothing is certified yet, or the database refuses; the
+        If a query can't be compiled, the tables aren't certified, or the database refuses; the
         former tables stay.
     """
     exports = exports_of(project, saved_queries)
@@ -180,15 +196,16 @@ def export_metrics(
     schema = certified_schema(project)
     with warehouse.transaction() as transaction:
         if warehouse.engine == "postgres":
-            # One state of the database for all exports: the lock comes before the first reading.
+            # One state of the database for all exports: the lock comes before the first read.
             transaction.run("set transaction isolation level repeatable read")
             transaction.run(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
-            transaction.run(f"lock table {log_relation(project)} in share row exclusive mode")
-            # dbt puts new tables in the place of old ones. PostgreSQL would find the new one by its
-            # name, and none of its rows in this state of the database.
+            lock_log(project, transaction)
+            # dbt replaces tables by new ones. PostgreSQL would find a new one by its name, and none
+            # of its rows in this state of the database.
             for relation in _read_relations(project):
                 transaction.run(f"lock table {relation} in access share mode")
         build = _certified_build(project, transaction)
+        ((exported_at,),) = transaction.run("select now() at time zone 'utc'")
         readers = _readers(project, warehouse, transaction)
         written = []
         for number, (export, totals) in enumerate(zip(exports, queries, strict=True)):
@@ -208,16 +225,18 @@ def export_metrics(
             entry = {
                 "table_name": export.table,
                 "saved_query": export.saved_query,
-                **build,
+                "exported_at": exported_at,
+                "build_id": build.build_id,
+                "certified_at": build.certified_at,
                 "row_count": rows,
                 "suppressed_row_count": suppressed,
                 "min_cohort_size": least,
             }
             transaction.insert(log_relation(project), entry)
             relation = f"{schema}.{quoted(export.table)}"
-            written.append((new, export.table, Exported(relation, rows, suppressed)))
+            written.append((new, export.table, Exported(relation, rows, suppressed, build)))
             progress(export.table)
-        # Readers wait for whoever drops a table, so that comes last and takes no time.
+        # Readers wait for whoever drops a table, so this comes last and takes no time.
         for new, table, exported in written:
             transaction.run(f"drop table if exists {exported.relation}")
             transaction.run(f"alter table {new} rename to {quoted(table)}")
@@ -225,19 +244,28 @@ def export_metrics(
 
 
 def log_relation(project: DbtProject) -> str:
-    """Give the quoted name of the log of exports."""
+    """Return the quoted name of the log of exports."""
     return f"{certified_schema(project)}.{quoted(LOG)}"
 
 
 def make_log(project: DbtProject, warehouse: Warehouse) -> None:
-    """Make the log of exports where it is not there yet: one row an export of one table."""
+    """Create the log of exports if it isn't there yet: one row per export of one table."""
     with warehouse.transaction() as transaction:
         lock_writers(transaction.cursor, log_relation(project))
         transaction.run(f"create table if not exists {log_relation(project)} ({LOG_COLUMNS})")
 
 
+def lock_log(project: DbtProject, transaction: Transaction) -> None:
+    """Keep other exports and changes of roles out of PostgreSQL until the transaction ends.
+
+    Unlike the advisory lock of other writers, waiting for a table's lock doesn't fix which state
+    of the database the transaction sees.
+    """
+    transaction.run(f"lock table {log_relation(project)} in share row exclusive mode")
+
+
 def exported_tables(project: DbtProject, transaction: Transaction) -> set[str]:
-    """Give the names of all tables that exports have made."""
+    """Return the names of all tables that exports have made."""
     return {name for (name,) in transaction.run(f"select table_name from {log_relation(project)}")}
 
 
@@ -256,7 +284,7 @@ def _export(saved_query: dict, export: dict) -> Export:
     asked = saved_query["query_params"]
     roll_up = saved_query["config"]["meta"].get(ROLL_UP, [])
     if not isinstance(roll_up, list):
-        raise UserError(f"saved query {name}: {ROLL_UP} in its meta is no list of dimensions")
+        raise UserError(f"saved query {name}: {ROLL_UP} in its meta isn't a list of dimensions")
     for dimension in roll_up:
         if not any(f"'{dimension}'" in one for one in asked["group_by"]):
             raise UserError(
@@ -281,13 +309,13 @@ def _export(saved_query: dict, export: dict) -> Export:
 def _compile(export: Export, compiler: MetricCompiler, taken: tuple[str, ...]) -> str:
     metrics = list(dict.fromkeys([*export.metrics, COHORT_SIZE]))
     group_by = [one for one in export.group_by if not any(f"'{name}'" in one for name in taken)]
-    # The order of a union's parts is nobody's: a dashboard orders.
+    # The parts of a union have no order; dashboards sort.
     order_by = () if export.roll_up else export.order_by
     try:
         return compiler.compile(metrics, group_by, export.where, order_by, export.limit)
     except UserError as error:
         raise UserError(
-            f"saved query {export.saved_query}: cannot be asked together with {COHORT_SIZE},"
+            f"saved query {export.saved_query}: can't be asked together with {COHORT_SIZE},"
             f" by which small cohorts are found: {error}"
         ) from error
 
@@ -302,7 +330,7 @@ def _suppressing(
             continue
         read = f"'{ALL}'" if name in taken else quoted(name)
         if is_instant:
-            # PostgreSQL truncates a date to an instant with a zone: every reader would see theirs.
+            # PostgreSQL truncates dates to instants with a zone, which each reader sees in theirs.
             read = f"cast({read} as timestamp)"
         elif name in export.roll_up:
             read = f"cast({read} as text)"
@@ -314,7 +342,7 @@ def _suppressing(
 
 
 def _read_relations(project: DbtProject) -> list[str]:
-    """Give all that metric queries can read: tables before the views that are over them."""
+    """Return everything that metric queries can read: tables before the views over them."""
     manifest = project.manifest
     models = {"model.voice_ai_analytics.voice_ai_builds"}
     models.update(name for name, node in manifest["nodes"].items() if node.get("time_spine"))
@@ -325,19 +353,15 @@ def _read_relations(project: DbtProject) -> list[str]:
     return [node["relation_name"] for node in nodes]
 
 
-def _certified_build(project: DbtProject, transaction: Transaction) -> dict:
-    builds = project.relation("voice_ai_builds")
-    last = transaction.run(
-        "select now() at time zone 'utc', build_id, certified_at"
-        f" from {builds} order by certified_at desc limit 1"
-    )
-    if not last:
-        raise UserError("no build is certified yet; run dbt build")
-    return dict(zip(("exported_at", "build_id", "certified_at"), last[0], strict=True))
+def _certified_build(project: DbtProject, transaction: Transaction) -> CertifiedBuild:
+    query = newest_build(project)
+    names = list(transaction.columns(query))
+    rows = [dict(zip(names, row, strict=True)) for row in transaction.run(query)]
+    return certified_build(rows)
 
 
 def _readers(project: DbtProject, warehouse: Warehouse, transaction: Transaction) -> list[str]:
-    """Who may read the log may read what is exported: a new table must not ask for new grants."""
+    """Return who may read the log, and so what is exported: a new table needs no new grants."""
     if warehouse.engine != "postgres":
         return []
     rows = transaction.run(

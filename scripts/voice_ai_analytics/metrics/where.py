@@ -1,8 +1,7 @@
-"""Where-clauses of strangers: parsed, restricted to known dimensions, and written anew."""
+"""Filters that users write: parsed, restricted to known dimensions, and written anew."""
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.metrics.names import nearest
 
 COMPARISONS = {
     exp.EQ: "=",
@@ -28,7 +28,7 @@ INSTANTS = {
     exp.DataType.Type.TIMESTAMP: "timestamp",
     exp.DataType.Type.DATETIME: "timestamp",
 }
-# MetricFlow's own way to name a dimension in a filter, as people copy it from its YAML.
+# How MetricFlow's YAML names a dimension in a filter, which people copy.
 TEMPLATE = re.compile(
     r"""\{\{\s*(?:Time)?Dimension\(\s*'(\w+)'\s*(?:,\s*'(\w+)'\s*)?\)\s*\}\}""", re.IGNORECASE
 )
@@ -37,11 +37,11 @@ MOST_CHARACTERS, MOST_DEPTH = 10_000, 50
 
 
 def metricflow_filter(clause: str, dimensions: Mapping[str, str]) -> str:
-    """Turn a where-clause of anyone into a filter for MetricFlow.
+    """Return a filter for MetricFlow that says what an untrusted where-clause says.
 
-    Nothing of the text goes on: it is parsed, and what is allowed is written anew. Allowed are
-    comparisons (also ``in``, ``between``, ``like`` and ``is null``) of known dimensions with
-    texts, numbers, truth values, dates and timestamps, joined by ``and``, ``or`` and ``not``.
+    The text itself is never passed on: it is parsed, and what is allowed is written anew. Allowed
+    are comparisons (``in``, ``between``, ``like`` and ``is null`` included) of known dimensions
+    with strings, numbers, booleans, dates and timestamps, joined by ``and``, ``or`` and ``not``.
 
     Parameters
     ----------
@@ -49,17 +49,17 @@ def metricflow_filter(clause: str, dimensions: Mapping[str, str]) -> str:
         Such as ``voice_ai_session__channel = 'voice'``, or the same in MetricFlow's notation,
         ``{{ Dimension('voice_ai_session__channel') }} = 'voice'``.
     dimensions : mapping of str to str
-        How MetricFlow's filters name each known dimension.
+        The name of each known dimension in MetricFlow's filters.
 
     Returns
     -------
     str
-        A filter as `MetricClient.compile` takes it.
+        A filter for `MetricCompiler.compile`.
 
     Raises
     ------
     UserError
-        Where the text is no such clause; names the nearest dimension for one that is not known.
+        If the text isn't such a clause; offers the nearest names for an unknown dimension.
     """
     if len(clause) > MOST_CHARACTERS:
         raise UserError(f"where: longer than {MOST_CHARACTERS:,} characters")
@@ -67,7 +67,7 @@ def metricflow_filter(clause: str, dimensions: Mapping[str, str]) -> str:
     try:
         parsed = sqlglot.parse_one(plain, dialect="postgres", into=exp.Condition)
     except (SqlglotError, RecursionError) as error:
-        raise UserError(f"where: {_short(clause)} is no where-clause; {ALLOWED}") from error
+        raise UserError(f"where: {_short(clause)} isn't a where-clause; {ALLOWED}") from error
     return _condition(parsed, dimensions, 0)
 
 
@@ -90,7 +90,7 @@ def _condition(node: exp.Expression, dimensions: Mapping[str, str], depth: int) 
     if kind is exp.Not:
         return f"not ({inner(node.this)})"
     if kind in CONNECTORS:
-        # A chain of a thousand `or` is one level for whoever reads it, and for the stack.
+        # A chain of a thousand `or` counts as one level, and takes one of the stack's.
         parts = [f"({inner(child)})" for child in node.flatten(unnest=False)]
         return f" {CONNECTORS[kind]} ".join(parts)
     if kind is exp.Column:
@@ -113,7 +113,7 @@ def _comparison(node: exp.Expression, value: Callable[[exp.Expression], str]) ->
 
 
 def _check_arguments(node: exp.Expression) -> None:
-    """Refuse what would be lost in writing: an escape, a symmetric between, and what is to come."""
+    """Refuse what the writer would drop: an escape, a symmetric between, any future argument."""
     known = {"this", "expression", "expressions", "low", "high", "negate", "is_string"}
     if any(value for name, value in node.args.items() if name not in known):
         raise _not_allowed(node)
@@ -151,17 +151,17 @@ def _dimension(name: str, dimensions: Mapping[str, str]) -> str:
 
 def _text(value: str) -> str:
     if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise UserError(f"where: {_short(value)} holds a character that no text in a database can")
-    # MetricFlow reads filters as templates; a brace in a text would be read as one of theirs.
+        raise UserError(f"where: {_short(value)} contains a character that databases can't store")
+    # MetricFlow reads filters as templates and would take a brace in a string for its own.
     if "{" in value or "}" in value:
-        raise UserError(f"where: {_short(value)} holds a brace, which no filter can")
+        raise UserError(f"where: {_short(value)} contains a brace, which filters can't")
     return "'" + value.replace("'", "''") + "'"
 
 
 def _number(node: exp.Expression) -> str:
     number = node.to_py()
     if not math.isfinite(number):
-        raise UserError(f"where: {_short(node.sql())} is no finite number")
+        raise UserError(f"where: {_short(node.sql())} isn't a finite number")
     return str(number)
 
 
@@ -171,9 +171,3 @@ def _not_allowed(node: exp.Expression) -> UserError:
 
 def _short(text: str) -> str:
     return repr(text if len(text) <= 100 else text[:100] + "…")
-
-
-def nearest(name: str, known) -> str:
-    """Give the end of a sentence that offers the nearest names, or nothing where none is near."""
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.5)
-    return f"; did you mean {', '.join(near)}?" if near else ""

@@ -8,7 +8,8 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.serving.service import MetricQuery, MetricService, plain
+from voice_ai_analytics.metrics.query import MetricQuery, plain
+from voice_ai_analytics.serving.service import MetricService
 
 INSTRUCTIONS = """\
 Certified metrics of conversational-AI sessions. Find metrics with list_metrics, what they can be

@@ -26,12 +26,15 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.serving.reader import TimedOut, Unavailable
-from voice_ai_analytics.serving.service import MetricQuery, MetricService, plain
+from voice_ai_analytics.metrics.certification import NotCertified
+from voice_ai_analytics.metrics.query import MetricQuery, plain
+from voice_ai_analytics.reader import TimedOut, Unavailable
+from voice_ai_analytics.serving.service import MetricService, build_of
 
 KEYS = "VOICE_AI_API_KEYS"
 SHORTEST_KEY = 16
 LARGEST_BODY = 256 * 1024
+BUILD_HEADER = "X-Voice-AI-Build"
 DESCRIPTION = """\
 Certified metrics of conversational-AI sessions. Every number is the one `mf query` gives.
 Cohorts are not suppressed here: keys are for analysts, exported tables for everyone else.
@@ -147,8 +150,10 @@ def create_app(service: MetricService, keys: dict[bytes, str]) -> FastAPI:
         answer = service.query(question)
         request.state.rows = answer.num_rows
         if format is Format.json:
-            return JSONResponse({"columns": answer.column_names, "rows": plain(answer)})
-        return Response(WRITERS[format](answer), media_type=MEDIA[format])
+            columns, rows = answer.column_names, plain(answer)
+            return JSONResponse({"build": build_of(answer), "columns": columns, "rows": rows})
+        headers = {BUILD_HEADER: build_of(answer)["build_id"]}
+        return Response(WRITERS[format](answer), media_type=MEDIA[format], headers=headers)
 
     @app.post("/v1/explain", tags=["metrics"], **v1)
     def explain(request: Request, question: MetricQuery) -> dict[str, str]:
@@ -228,7 +233,8 @@ def _digest(key: str) -> bytes:
 
 
 def _told(request: Request, error: UserError) -> JSONResponse:
-    status = 504 if isinstance(error, TimedOut) else 503 if isinstance(error, Unavailable) else 422
+    later = isinstance(error, Unavailable | NotCertified)
+    status = 504 if isinstance(error, TimedOut) else 503 if later else 422
     headers = {"Retry-After": "5"} if status == 503 else None
     return JSONResponse({"detail": str(error)}, status, headers)
 

@@ -6,50 +6,22 @@ import logging
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
-from functools import lru_cache
-from typing import Annotated
+from datetime import UTC, datetime
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.metrics.certification import (
+    CertifiedBuild,
+    certified_build,
+    newest_build,
+)
 from voice_ai_analytics.metrics.compiler import MetricCompiler
-from voice_ai_analytics.metrics.where import metricflow_filter, nearest
-from voice_ai_analytics.serving.reader import Reader, Unavailable
+from voice_ai_analytics.metrics.query import MetricQuery, check_metrics, checked_statement
+from voice_ai_analytics.reader import Reader, Unavailable
 
 log = logging.getLogger(__name__)
-
-
-# Longer ones are no names, and looking for the nearest of a long one takes long.
-Name = Annotated[str, Field(max_length=200)]
-
-
-class MetricQuery(BaseModel):
-    """A question: which metrics, by what, of when."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    metrics: tuple[Name, ...] = Field(
-        min_length=1, max_length=50, description="Names of metrics, as /v1/metrics lists them."
-    )
-    group_by: tuple[Name, ...] = Field(
-        (),
-        max_length=20,
-        description="Names of dimensions, such as metric_time__week or voice_ai_session__channel.",
-    )
-    where: tuple[str, ...] = Field(
-        (),
-        max_length=20,
-        description="Conditions on dimensions that all hold: voice_ai_session__channel = 'voice'.",
-    )
-    order_by: tuple[Name, ...] = Field(
-        (), max_length=20, description="Names among the above; a leading - reverses."
-    )
-    limit: int | None = Field(None, ge=1, description="Most rows.")
-    start: date | None = Field(None, description="First day of metric_time, UTC.")
-    end: date | None = Field(None, description="Last day of metric_time, UTC.")
 
 
 @dataclass(frozen=True)
@@ -72,16 +44,6 @@ class Limits:
     seconds: float = 30
     days: int = 3660
     concurrent: int = 4
-
-
-class Engine:
-    """A compiler over one state of the manifest, that remembers what it has compiled."""
-
-    def __init__(self, compiler: MetricCompiler) -> None:
-        self.loaded_at = datetime.now(UTC)
-        self.metrics = {metric.name: metric for metric in compiler.metrics()}
-        self.compile = lru_cache(1000)(compiler.compile)
-        self.dimensions = lru_cache(1000)(compiler.dimensions)
 
 
 class MetricService:
@@ -109,7 +71,9 @@ class MetricService:
         self._places = threading.BoundedSemaphore(limits.concurrent)
         self._reloading = threading.Lock()
         self._stamp = self._stamp_now()
-        self._engine = Engine(MetricCompiler(project))
+        self._compiler = MetricCompiler(project)
+        self._loaded_at = datetime.now(UTC)
+        self._newest_build = newest_build(project)
         self._trouble: str | None = None
 
     def metrics(self) -> list[dict]:
@@ -126,11 +90,11 @@ class MetricService:
 
     def dimensions(self, metrics: tuple[str, ...] = ()) -> list[dict]:
         """List what all of some metrics can be grouped by: ``name``, ``type``, ``description``."""
-        engine = self._current()
-        self._check_metrics(engine, metrics)
+        compiler = self._current()
+        check_metrics(compiler, metrics)
         return [
             {"name": one.name, "type": one.type, "description": one.description}
-            for one in engine.dimensions(tuple(metrics)).values()
+            for one in compiler.dimensions(metrics).values()
         ]
 
     def dimension_values(self, dimension: str, metrics: tuple[str, ...]) -> list:
@@ -140,36 +104,14 @@ class MetricService:
         return sorted(values, key=lambda value: (value is None, value))
 
     def explain(self, query: MetricQuery) -> str:
-        """Give the SQL of a query, as it would be run but for the limit of rows.
+        """Return the SQL of a query, as it would be run but for the limit of rows.
 
         Raises
         ------
         UserError
             As for `query`.
         """
-        engine = self._current()
-        self._check_metrics(engine, query.metrics)
-        dimensions = engine.dimensions(query.metrics)
-        for name in query.group_by:
-            if name not in dimensions:
-                raise UserError(
-                    f"group_by: {' and '.join(query.metrics)} cannot be grouped by {name}"
-                    f"{nearest(name, dimensions)}"
-                )
-        for name in query.order_by:
-            if name.removeprefix("-") not in (*query.metrics, *query.group_by):
-                raise UserError(f"order_by: {name} is none of the metrics and dimensions asked for")
-        templates = {name: one.template for name, one in dimensions.items()}
-        start, end = self._range(query)
-        return engine.compile(
-            query.metrics,
-            query.group_by,
-            tuple(metricflow_filter(clause, templates) for clause in query.where),
-            query.order_by,
-            limit=query.limit,
-            start=start,
-            end=end,
-        )
+        return checked_statement(self._current(), query, self.limits.days)
 
     def query(self, query: MetricQuery) -> pa.Table:
         """Answer a question.
@@ -182,21 +124,36 @@ class MetricService:
         Returns
         -------
         pyarrow.Table
-            One row a group; columns named as asked for.
+            One row per group; columns have the names asked for. The schema's metadata names the
+            certified build, see `build_of`.
 
         Raises
         ------
         UserError
-            Where a name is not known, with the nearest ones; where a clause, a range or an answer
-            is not within the limits.
+            If a name isn't known, with the nearest ones; if a clause, a range or an answer is
+            beyond the limits.
+        NotCertified
+            If the certified tables were replaced by a build that hasn't passed.
         Unavailable, TimedOut
-            Where the warehouse does not answer in time, or too many ask at once.
+            If the warehouse doesn't answer in time, or too many ask at once.
         """
         if query.limit is not None and query.limit > self.limits.rows:
             raise UserError(f"limit: at most {self.limits.rows:,}")
         statement = self.explain(query)
         with self._place():
-            return self._reader.fetch(statement, self.limits.rows)
+            build = self._build()
+            table = self._reader.fetch(statement, self.limits.rows)
+            if self._build() != build:
+                raise Unavailable("a build was certified during this query; ask again")
+        return table.replace_schema_metadata(
+            {
+                "voice_ai_build_id": build.build_id,
+                "voice_ai_certified_at": build.certified_at.isoformat() + "Z",
+            }
+        )
+
+    def _build(self) -> CertifiedBuild:
+        return certified_build(self._reader.fetch(self._newest_build, 1).to_pylist())
 
     def health(self) -> dict:
         """Tell whether all is well: ``status`` is ok or degraded, ``trouble`` says why.
@@ -217,8 +174,8 @@ class MetricService:
         return {
             "status": "ok" if trouble is None else "degraded",
             "trouble": trouble,
-            "metrics": len(self._engine.metrics),
-            "loaded_at": self._engine.loaded_at.isoformat(timespec="seconds"),
+            "metrics": len(self._compiler.metrics),
+            "loaded_at": self._loaded_at.isoformat(timespec="seconds"),
         }
 
     def close(self) -> None:
@@ -243,56 +200,31 @@ class MetricService:
             return None
         return status.st_mtime_ns, status.st_size
 
-    def _current(self) -> Engine:
-        """Give the engine; let a changed manifest be loaded beside it."""
+    def _current(self) -> MetricCompiler:
+        """Return the compiler; start loading a manifest that has changed."""
         if self._stamp_now() != self._stamp and self._reloading.acquire(blocking=False):
             threading.Thread(target=self._reload, daemon=True).start()
-        return self._engine
+        return self._compiler
 
     def _reload(self) -> None:
         try:
             stamp = self._stamp_now()
             try:
-                engine = Engine(MetricCompiler(self.project))
-            # Whatever is wrong with the new manifest, the old engine goes on.
+                compiler = MetricCompiler(self.project)
+            # Whatever is wrong with the new manifest, the old one goes on answering.
             except Exception as error:
-                self._trouble = "the manifest cannot be loaded, the former one serves"
+                self._trouble = "the manifest can't be loaded; the previous one is in use"
                 log.warning("%s: %s", self._trouble, error)
             else:
-                self._engine, self._trouble = engine, None
-                log.info("metrics loaded anew")
+                self._compiler, self._trouble = compiler, None
+                self._loaded_at = datetime.now(UTC)
+                log.info("metrics reloaded")
             self._stamp = stamp
         finally:
             self._reloading.release()
 
-    def _check_metrics(self, engine: Engine, names: tuple[str, ...]) -> None:
-        for name in names:
-            if name not in engine.metrics:
-                raise UserError(f"{name}: no such metric{nearest(name, engine.metrics)}")
 
-    def _range(self, query: MetricQuery) -> tuple[datetime | None, datetime | None]:
-        if query.start and query.end:
-            days = (query.end - query.start).days + 1
-            if days < 1:
-                raise UserError(f"start {query.start} is after end {query.end}")
-            if days > self.limits.days:
-                raise UserError(
-                    f"start to end are {days:,} days; ask for at most {self.limits.days:,}"
-                )
-        start, end = (day and datetime.combine(day, time()) for day in (query.start, query.end))
-        return start, end
-
-
-def plain(table: pa.Table) -> list[dict]:
-    """Give an answer's rows as JSON can hold them: instants as ISO 8601, no NaN."""
-    return [
-        {
-            name: value.isoformat() if isinstance(value, date | datetime) else _finite(value)
-            for name, value in row.items()
-        }
-        for row in table.to_pylist()
-    ]
-
-
-def _finite(value):
-    return None if isinstance(value, float) and value - value != 0 else value
+def build_of(answer: pa.Table) -> dict[str, str]:
+    """Return the certified build that an answer of `MetricService` describes."""
+    known = {key.decode(): value.decode() for key, value in answer.schema.metadata.items()}
+    return {name: known[f"voice_ai_{name}"] for name in ("build_id", "certified_at")}

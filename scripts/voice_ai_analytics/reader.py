@@ -1,4 +1,4 @@
-"""Queries of strangers' metrics: read-only, limited in time and rows, as Arrow tables."""
+"""Read-only queries as Arrow tables, limited in time and rows, with the warehouse's own driver."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import duckdb
-import psycopg2
-import psycopg2.pool
 import pyarrow as pa
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
 
-# By PostgreSQL's type numbers; all others are read as text.
+# By PostgreSQL's type numbers; other types are read as text.
 ARROW_TYPES = {
     16: pa.bool_(),
     20: pa.int64(),
@@ -39,14 +36,14 @@ class TimedOut(UserError):
 
 
 class Reader:
-    """Reads a project's warehouse for many at once, and changes nothing in it.
+    """Reads a project's warehouse for several clients at once, and changes nothing in it.
 
     Parameters
     ----------
     project : DbtProject
-        Names the database. Its user should be one that can only read.
+        Names the database. Its user should only be able to read.
     seconds : float
-        The longest a query may take.
+        The longest time for a query.
     connections : int
         The most queries at once.
     """
@@ -54,7 +51,7 @@ class Reader:
     def __init__(self, project: DbtProject, seconds: float, connections: int) -> None:
         self.seconds = seconds
         self._project = project
-        self._engine = project.credentials.type
+        self._engine = project.connection.type
         if self._engine not in ("duckdb", "postgres"):
             raise UserError(f"{self._engine}: voice-ai reads DuckDB and PostgreSQL targets")
         self._pool = _Pool(project, connections, seconds)
@@ -67,7 +64,7 @@ class Reader:
         query : str
             Compiled by MetricFlow.
         most_rows : int
-            One row more is an error: half an answer is a wrong one.
+            One row more is an error: half an answer would be a wrong one.
 
         Returns
         -------
@@ -77,11 +74,11 @@ class Reader:
         Raises
         ------
         Unavailable
-            Where the database does not answer.
+            If the database doesn't answer.
         TimedOut
-            Where the query takes too long.
+            If the query takes too long.
         UserError
-            Where it has too many rows, or the database refuses it.
+            If it has too many rows, or the database refuses it.
         """
         limited = f"select * from (\n{query}\n) as limited limit {most_rows + 1}"
         if self._engine == "duckdb":
@@ -95,16 +92,18 @@ class Reader:
         return found
 
     def close(self) -> None:
-        """Give back all connections."""
+        """Close all connections."""
         self._pool.close()
 
     def _fetch_duckdb(self, query: str) -> pa.Table:
+        import duckdb
+
         try:
             # Opened for each query: an open file would keep dbt from building.
             connection = duckdb.connect(self._project.duckdb_path, read_only=True)
         except duckdb.Error as error:
             raise Unavailable(
-                f"the warehouse cannot be opened, is dbt building? {_first_line(error)}"
+                f"the warehouse can't be opened, is dbt building? {_first_line(error)}"
             ) from error
         with connection:
             timer = threading.Timer(self.seconds, connection.interrupt)
@@ -131,7 +130,7 @@ class Reader:
 
 
 class _Pool:
-    """PostgreSQL connections, opened when needed, and again when the server was gone."""
+    """PostgreSQL connections, opened when needed, and reopened after the server was gone."""
 
     def __init__(self, project: DbtProject, connections: int, seconds: float) -> None:
         self._project, self._connections, self._seconds = project, connections, seconds
@@ -139,10 +138,12 @@ class _Pool:
         self._lock = threading.Lock()
 
     def _connect(self):
+        from psycopg2.pool import ThreadedConnectionPool
+
         with self._lock:
             if self._pool is None:
                 milliseconds = round(self._seconds * 1000)
-                self._pool = psycopg2.pool.ThreadedConnectionPool(
+                self._pool = ThreadedConnectionPool(
                     0,
                     self._connections,
                     **self._project.postgres_parameters,
@@ -155,6 +156,8 @@ class _Pool:
 
     @contextmanager
     def cursor(self) -> Iterator:
+        import psycopg2
+
         connection = None
         try:
             connection = self._answering()
@@ -163,7 +166,7 @@ class _Pool:
         except psycopg2.errors.QueryCanceled as error:
             raise TimedOut(f"the query took longer than {self._seconds:g} s") from error
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-            raise Unavailable(f"the warehouse does not answer: {_first_line(error)}") from error
+            raise Unavailable(f"the warehouse doesn't answer: {_first_line(error)}") from error
         except psycopg2.Error as error:
             raise UserError(f"the database refuses: {_first_line(error)}") from error
         finally:
@@ -171,7 +174,9 @@ class _Pool:
                 self._pool.putconn(connection, close=bool(connection.closed))
 
     def _answering(self):
-        """Give a connection that answers: those from before a restart of the server do not."""
+        """Return a connection that answers; those from before a restart of the server don't."""
+        import psycopg2
+
         pool = self._connect()
         for attempt in range(self._connections + 1):
             connection = pool.getconn()
@@ -202,15 +207,19 @@ def _arrow_column(type_code: int, values: list) -> pa.Array:
 
 
 def _without_decimals(table: pa.Table) -> pa.Table:
+    """Turn decimals, the type of sums of counts, into what JSON and data frames expect."""
     for number, column in enumerate(table.columns):
         if pa.types.is_decimal(column.type):
-            numbers = _numbers(column.to_pylist())
+            try:
+                numbers = column.cast(pa.int64())
+            except pa.ArrowInvalid:
+                numbers = column.cast(pa.float64())
             table = table.set_column(number, table.column_names[number], numbers)
     return table
 
 
 def _numbers(values: list[decimal.Decimal | None]) -> pa.Array:
-    """Turn decimals, as which sums of counts come, into what JSON and data frames expect."""
+    """Turn decimals, the type of sums of counts, into what JSON and data frames expect."""
     known = [value for value in values if value is not None]
     is_whole = all(value == value.to_integral_value() and abs(value) < 2**63 for value in known)
     kind = int if is_whole else float

@@ -1,0 +1,72 @@
+"""Commands that change what the warehouse holds and shows: create-roles, forget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from voice_ai_analytics.commands.shared import (
+    ProfilesDir,
+    ProjectDir,
+    Target,
+    console,
+    print_line,
+)
+
+
+def create_roles(
+    project_dir: ProjectDir = Path("."),
+    profiles_dir: ProfilesDir = None,
+    target: Target = None,
+    metrics_role: Annotated[
+        str, typer.Option(help="The role that reads exported metrics.")
+    ] = "voice_ai_metrics_reader",
+    certified_role: Annotated[
+        str, typer.Option(help="The role that reads everything that is certified.")
+    ] = "voice_ai_certified_reader",
+) -> None:
+    """Create PostgreSQL roles that can read exported metrics, or certified tables, and no more.
+
+    Passwords come from VOICE_AI_METRICS_READER_PASSWORD and VOICE_AI_CERTIFIED_READER_PASSWORD.
+    Run it as the user that runs dbt build, as often as you like.
+    """
+    from voice_ai_analytics import roles
+    from voice_ai_analytics.dbt_project import DbtProject
+    from voice_ai_analytics.warehouse import Warehouse
+
+    project = DbtProject(project_dir.resolve(), profiles_dir, target)
+    for reader in roles.create_roles(project, Warehouse(project), metrics_role, certified_role):
+        print_line(f"{reader.role} can read, in {reader.schema}: {', '.join(reader.tables)}")
+
+
+def forget(
+    platform: Annotated[
+        str | None, typer.Option(help="The platform of the session to forget.")
+    ] = None,
+    session: Annotated[str | None, typer.Option(help="The id of the session to forget.")] = None,
+    user: Annotated[
+        str | None, typer.Option(help="The id of the user to forget, with all their sessions.")
+    ] = None,
+    project_dir: ProjectDir = Path("."),
+    profiles_dir: ProfilesDir = None,
+    target: Target = None,
+) -> None:
+    """Delete a session, or a user with all their sessions, from every table of the package.
+
+    History and quarantine are included. Delete the rows in the source first: while it still has
+    them, the next build would bring them back, and this command refuses.
+    """
+    from voice_ai_analytics import forgetting
+    from voice_ai_analytics.dbt_project import DbtProject
+    from voice_ai_analytics.warehouse import Warehouse
+
+    project = DbtProject(project_dir.resolve(), profiles_dir, target)
+    warehouse = Warehouse(project)
+    with console.status("Forgetting"):
+        deleted = forgetting.forget(project, warehouse, platform, session, user)
+    for relation, rows in deleted.items():
+        print_line(f"{relation}: {rows:,} rows deleted")
+    if not deleted:
+        print_line("Nothing to delete: no table of the package knows it.")
