@@ -1,15 +1,18 @@
-# make demo | make dashboard | make test | make test-bi | make test-faults | make lint | make docs | make bench |
-# make compatibility; each sets up what it needs.
+# make demo | make dashboard | make test | make test-bi | make test-all | make test-faults | make lint | make docs |
+# make bench | make compatibility; each sets up what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 TARGET ?= duckdb
 BI_TESTS := integration_tests/bi
+BI_TOOLS := .venv-superset/installed $(BI_TESTS)/metabase/node_modules/.installed $(BI_TESTS)/lightdash/node_modules/.installed
+# Tests that share a built project stay on one worker; see integration_tests/conftest.py.
+PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 20
 PORT ?= 8088
 # Superset's own Python; it is known to work on 3.11.
 SUPERSET_PYTHON ?= python3.11
 export DO_NOT_TRACK = 1
 
-.PHONY: demo dashboard test test-bi test-faults lint docs bench bench-large compatibility lock install clean
+.PHONY: demo dashboard test test-bi test-all test-faults lint docs bench bench-large compatibility compatibility-fast lock install packages clean
 
 demo: install
 	$(BIN)/voice-ai demo --target $(TARGET) --output output
@@ -19,15 +22,18 @@ dashboard: install .venv-superset/installed
 	$(BIN)/python bi/superset/start.py --target $(TARGET) --output output --port $(PORT)
 
 test: install packages
-	$(BIN)/pytest -n 2 --dist loadfile --ignore $(BI_TESTS)
+	$(PYTEST) --ignore $(BI_TESTS)
 
-# Dashboards in the tools that show them; these and a browser come from apt, npm and an environment of their own.
-test-bi: install packages .venv-superset/installed $(BI_TESTS)/metabase/node_modules/.installed $(BI_TESTS)/lightdash/node_modules/.installed
-	$(BIN)/pytest -n 2 --dist loadfile $(BI_TESTS)
+# Dashboards in the tools that show them. The tools come from npm and a virtual environment of their own.
+test-bi: install packages $(BI_TOOLS)
+	$(PYTEST) $(BI_TESTS)
 
-# All moments of breaking and many more random streams than make test: an hour and a half, for the night.
+test-all: install packages $(BI_TOOLS)
+	$(PYTEST)
+
+# Every moment to break and many more random streams than make test: an hour and a half, for the night.
 test-faults: install packages
-	VOICE_AI_FAULTS=full $(BIN)/pytest integration_tests/test_faults.py integration_tests/test_properties.py integration_tests/test_fuzz.py
+	VOICE_AI_FAULTS=full $(BIN)/pytest --durations 20 integration_tests/test_faults.py integration_tests/test_properties.py integration_tests/test_fuzz.py
 
 lint: install packages
 	$(BIN)/ruff check .
@@ -51,10 +57,15 @@ bench: install
 bench-large: install
 	$(BIN)/python benchmarks/scale.py --only large
 
-# Other Pythons, dbts and PostgreSQLs, each in an environment of its own.
+# Other Pythons, dbts and PostgreSQLs, each in an environment of its own. The fast part leaves out what the tests
+# prove themselves and what two other rows prove together.
 compatibility: install packages
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/python integration_tests/compatibility.py --json target/compatibility.json
+
+compatibility-fast: install packages
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/python integration_tests/compatibility.py --fast
 
 install: .venv/installed
 

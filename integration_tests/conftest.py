@@ -1,20 +1,21 @@
-"""Engines and consumer projects for the tests: DuckDB in a file, PostgreSQL from a wheel."""
+"""Databases and consumer projects for the tests: DuckDB in a file, PostgreSQL from a wheel."""
 
 from __future__ import annotations
 
+import json
+import os
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 import psycopg2
 import pytest
-from consumer import Consumer, install
+from consumer import ENGINES, REPOSITORY, Consumer, install
 
 from voice_ai_analytics.postgres import embedded_postgres_server
-
-ENGINES = ("duckdb", "postgres")
 
 
 def _execute(server: dict[str, str], *statements: str) -> None:
@@ -32,25 +33,49 @@ def _execute(server: dict[str, str], *statements: str) -> None:
                 cursor.execute(statement)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items) -> None:
+    """Group tests that share a built project, so that one worker builds it once.
+
+    These are the tests of one file on one engine, and all that look at the deployment of bi/.
+    """
+    for item in items:
+        name = "bi" if item.path.parent.name == "bi" else item.path.stem
+        values = getattr(item, "callspec", None) and item.callspec.params.values()
+        engines = {str(value).partition(" ")[0] for value in values or ()} & {*ENGINES}
+        if name != "bi" and item.path.parent == Path(__file__).parent:
+            name = "-".join([name, *engines])
+        item.add_marker(pytest.mark.xdist_group(name))
+
+
+def pytest_sessionfinish(session) -> None:
+    """In CI everything can be installed: a dashboard that nobody looked at is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter:
+        skipped = [report.nodeid for report in reporter.stats.get("skipped", [])]
+        if any("integration_tests/bi/" in name for name in skipped):
+            session.exitstatus = 1
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[dict[str, str]]:
     """Run one PostgreSQL server for all tests of this process.
 
-    Not under pytest's own directory, which each start of pytest closes to other users: as root, the
-    server runs as one.
+    Its files aren't below pytest's own directory, which pytest closes to other users: as root, the
+    server runs as one of them.
     """
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
         embedded_postgres_server(Path(directory) / "data") as variables,
     ):
-        # Nothing here must survive a crash of the machine, and waiting for the disk takes minutes.
+        # Nothing here has to survive a crash, and waiting for the disk takes minutes.
         _execute(variables, "alter system set fsync = off", "select pg_reload_conf()")
         yield variables
 
 
 @pytest.fixture(scope="session")
 def postgres_database(postgres_server) -> Callable[[], dict[str, str]]:
-    """Give the variables of a new, empty database at each call."""
+    """Return a function that creates a database and returns its environment variables."""
 
     def create() -> dict[str, str]:
         name = f"test_{uuid.uuid4().hex}"
@@ -61,8 +86,16 @@ def postgres_database(postgres_server) -> Callable[[], dict[str, str]]:
 
 
 @pytest.fixture(scope="session")
+def manifest(consumer) -> dict:
+    """Parse the demo, in which every optional part is switched on."""
+    made = consumer(REPOSITORY / "demo", "duckdb")
+    made.dbt("parse")
+    return json.loads((made.directory / "target" / "manifest.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
 def consumer(tmp_path_factory, request) -> Callable[..., Consumer]:
-    """Make a consumer project from a directory of this folder, or an empty one, on an engine."""
+    """Return a function that makes a consumer project: a copy of a directory, or an empty one."""
 
     def make(source: str | Path | None, engine: str) -> Consumer:
         environment = {}
@@ -73,3 +106,17 @@ def consumer(tmp_path_factory, request) -> Callable[..., Consumer]:
         return install(source, tmp_path_factory.mktemp("consumer"), engine, environment)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def metrics_seed(consumer) -> Callable[[str], Consumer]:
+    """Return a function that builds the seed of test_metrics once per engine, to be read only."""
+
+    @cache
+    def build(engine: str) -> Consumer:
+        made = consumer("metrics", engine)
+        made.dbt("seed")
+        made.dbt("build", "--exclude-resource-type", "unit_test", "seed")
+        return made
+
+    return build

@@ -1,4 +1,4 @@
-"""A consumer's project for a test: a copy with the package installed, and its database."""
+"""A consumer's project for a test: a copy with the package installed, and its own database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from pathlib import Path
 
 import duckdb
 import psycopg2
+from processes import COMMANDS, run
 
+ENGINES = ("duckdb", "postgres")
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 PROFILES = """
@@ -48,14 +50,18 @@ class Consumer:
 
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         """Run a command of the virtual environment in the project."""
-        executable = Path(sys.executable).parent / arguments[0]
-        result = subprocess.run(
-            [str(executable), *arguments[1:]],
-            cwd=self.directory,
-            env={**os.environ, **self.environment},
-            capture_output=True,
-            text=True,
-        )
+        name, *options = arguments
+        environment = {**os.environ, **self.environment}
+        if name in COMMANDS:
+            result = run(name, options, self.directory, environment)
+        else:
+            result = subprocess.run(
+                [str(Path(sys.executable).parent / name), *options],
+                cwd=self.directory,
+                env=environment,
+                capture_output=True,
+                text=True,
+            )
         if check:
             assert result.returncode == 0, f"{arguments}\n{result.stdout}\n{result.stderr}"
         return result
@@ -65,7 +71,7 @@ class Consumer:
         return self.command("dbt", "--no-use-colors", *arguments, check=check)
 
     def mf(self, *arguments: str) -> list[dict[str, str]]:
-        """Run ``mf query`` and give its rows; every value is text, a null is empty."""
+        """Run ``mf query`` and return its rows: every value is text, and null is empty."""
         output = self.directory / "mf.csv"
         self.command("mf", "query", *arguments, "--csv", str(output))
         return list(csv.DictReader(io.StringIO(output.read_text(encoding="utf-8"))))
@@ -89,7 +95,7 @@ class Consumer:
         )
 
     def results(self) -> dict[str, str]:
-        """Give the status of every node of the last run, by its name."""
+        """Return the status of every node of the last run, by its name."""
         path = self.directory / "target" / "run_results.json"
         run = json.loads(path.read_text(encoding="utf-8"))
         return {result["unique_id"]: result["status"] for result in run["results"]}

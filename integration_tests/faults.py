@@ -1,8 +1,7 @@
-"""A consumer's project to be hurt: its builds can be struck, its database put back."""
+"""A consumer's project to break: its builds can be interrupted and its database put back."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import threading
@@ -10,14 +9,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import duckdb
 import psycopg2
 from consumer import PROFILES, Consumer
+from processes import FORKS, become
 
 FULL = os.environ.get("VOICE_AI_FAULTS") == "full"
-# No unit test reads the data; in a bounded run the data tests are left out, too, for their time.
+# Unit tests read no data. A bounded run also leaves out the data tests, to save time.
 EXCLUDED = ["unit_test"] if FULL else ["unit_test", "test"]
 BOUND = 300  # seconds after which a build hangs
 
@@ -27,38 +26,30 @@ DATABASE = "faults"
 COMPARED = ("sessions", "turns", "users")
 
 
-# Importing dbt takes as long as a small build: builds are forked from a process that has it.
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["dbt.cli.main", "dbt.adapters.duckdb", "dbt.adapters.postgres"])
-
-
-def _dbt(output: Connection, directory: Path, environment: dict, arguments: list[str]) -> None:
-    """Be the dbt command."""
-    from dbt.cli.main import cli
-
+def _dbt(output: Connection, *where) -> None:
+    """Run dbt with its output in a pipe."""
     os.dup2(output.fileno(), 1)
     os.dup2(output.fileno(), 2)
-    os.chdir(directory)
-    os.environ.update(environment)
-    cli(arguments)
+    become("dbt", *where)
 
 
 class Build:
-    """A running `dbt build`, which says on its output what it is about to send to the database."""
+    """A running `dbt build` whose output names each statement before the database gets it."""
 
     def __init__(self, project: Project, *arguments: str):
         receiver, sender = FORKS.Pipe(duplex=False)
         options = ["--no-use-colors", "--log-level", "debug", "build"]
         options += ["--exclude-resource-type", *EXCLUDED, *arguments]
         self.process = FORKS.Process(
-            target=_dbt, args=(sender, project.directory, project.environment, options)
+            target=_dbt,
+            args=(sender, options, project.directory, {**os.environ, **project.environment}),
         )
         self.process.start()
         sender.close()
         self.output = os.fdopen(os.dup(receiver.fileno()), encoding="utf-8")
 
     def wait(self) -> tuple[int, str]:
-        """Wait for the end, or end what hangs; give the exit code and the rest of the output."""
+        """Wait for the end, or kill what hangs; return the exit code and the rest of the output."""
         watch = threading.Timer(BOUND, self.process.kill)
         watch.start()
         with self.output:
@@ -69,7 +60,7 @@ class Build:
 
 
 def statements(log: Iterable[str]) -> Iterator[str]:
-    """Give the lines of dbt's debug log that send a statement to the database, but for tests."""
+    """Return the lines of dbt's debug log that send a statement, except those of tests."""
     return (line for line in log if "  On " in line and "  On test." not in line)
 
 
@@ -77,13 +68,13 @@ class Project(Consumer):
     """A consumer's project whose database can be saved and put back."""
 
     def build(self, *arguments: str) -> str:
-        """Build and give the output."""
+        """Build and return the output."""
         code, output = Build(self, *arguments).wait()
         assert code == 0, output[-5000:]
         return output
 
     def struck(self, moment: int, strike: Callable[[Build], None]) -> tuple[int, str]:
-        """Build and strike as soon as a statement is sent; give exit code and later output."""
+        """Build, strike as a statement is sent, and return the exit code and later output."""
         build = Build(self)
         for number, _ in enumerate(statements(build.output)):
             if number == moment:
@@ -121,7 +112,7 @@ class Project(Consumer):
             )
 
     def restore(self, name: str, place: str = "") -> None:
-        """Put a copy of the database back, in PostgreSQL perhaps in another place."""
+        """Put a copy of the database back; in PostgreSQL, optionally in another tablespace."""
         if self.engine == "duckdb":
             for path in (self.directory / "disk").iterdir():
                 path.unlink()
@@ -133,7 +124,7 @@ class Project(Consumer):
             )
 
     def table(self, schema: str, name: str, **options) -> list[dict]:
-        """Give the rows of a table, or none where it does not exist."""
+        """Return the rows of a table, or none if it doesn't exist."""
         columns = self.rows(
             "select column_name from information_schema.columns"
             f" where table_schema = '{schema}' and table_name = '{name}' order by 1",
@@ -146,9 +137,9 @@ class Project(Consumer):
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     def fact(self, **options) -> dict[str, dict]:
-        """Give the certified fact by session id, users by their first session.
+        """Return the certified fact by session id, with users named by their first session.
 
-        The salt differs from database to database, and with it every user key.
+        The salt differs between databases, and every user key with it.
         """
         rows = self.table("main_voice_ai", "fact_voice_ai_sessions", **options)
         rows.sort(key=lambda row: row["session_key"])
@@ -165,11 +156,11 @@ class Project(Consumer):
         return Counter(tuple(row.items()) for row in rows)
 
     def state(self) -> dict:
-        """Give what must not depend on how it was built: the fact and the quarantine."""
+        """Return what must not depend on how it was built: the fact and the quarantine."""
         return {"fact": self.fact()} | {table: self.quarantine(table) for table in COMPARED}
 
     def certified_objects(self) -> set[str]:
-        """Give the names that a reader of the certified schema sees."""
+        """Return the names that a reader of the certified schema sees."""
         return {
             name
             for (name,) in self.rows(
@@ -180,7 +171,7 @@ class Project(Consumer):
 
 
 def differences(found: dict, expected: dict) -> dict:
-    """Give what differs between two states, row by row: (found, expected)."""
+    """Return what differs between two states, row by row: (found, expected)."""
     result = {}
     for part in expected:
         keys = found[part].keys() | expected[part].keys()
@@ -195,7 +186,7 @@ def differences(found: dict, expected: dict) -> dict:
 
 
 class Reader(threading.Thread):
-    """Reads the fact all the while, as a dashboard would; DuckDB admits no second process."""
+    """Read the fact continuously, as a dashboard would; DuckDB admits no second process."""
 
     digest = (
         "select md5(string_agg(session_key || outcome || turn_count || coalesce(region, ''), ','"

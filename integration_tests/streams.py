@@ -1,8 +1,9 @@
-"""Random event streams, what they leave in the raw tables, and what the package owes for them.
+"""Random event streams, the raw tables they leave, and what the package must make of them.
 
-A stream is what one platform reports about a few sessions of a few users, in batches. Its rows are
-drawn from small pools, so that ids meet: versions, re-sends, turns that move, turns before their
-session. The pools say what each text means, so what is owed needs no reading of text.
+A stream is what one platform reports about a few sessions of a few users, in batches. Ids are drawn
+from small pools, so they meet: several versions of one row, the same turn id in several sessions,
+turns sent again under another session, turns before their session, rows that leave the source and
+rows that arrive late. The pools say what each text means, so the expectation parses no text.
 """
 
 from __future__ import annotations
@@ -20,14 +21,13 @@ from hypothesis import strategies as st
 
 BATCHES = 3
 LOADS = [datetime(2026, 4, 1 + 3 * batch, 6) for batch in range(BATCHES)]
-LOOK_BACK = timedelta(days=1)
 
 
 def at(day, hour=0):
     return datetime(2026, 3, day, hour)
 
 
-# What each text means; ids stand for themselves and get their stream's name in front.
+# What each text means. Ids stand for themselves and get their stream's name as a prefix.
 UPDATES = {
     None: None,
     "2026-03-20": at(20),
@@ -68,7 +68,8 @@ GOOD = {
         "updated_at": UPDATES,
     },
     "turns": {
-        "turn_id": {"t1": "t1", "t2": "t2", "t3": "t3", "t4": "t4"},
+        # Numbered anew in each session, as many platforms do.
+        "turn_id": {"0": "0", "1": "1", "2": "2"},
         "session_id": {"s1": "s1", "s2": "s2", "s3": "s3"},
         "turn_index": {"0": 0, "1": 1, "2.0": 2},
         "speaker": {"user": "user", "ASSISTANT": "assistant", "system": "system"},
@@ -84,7 +85,7 @@ GOOD = {
         "updated_at": UPDATES,
     },
 }
-# The reason for which each text quarantines its row.
+# The reason why each text sends its row to quarantine.
 BAD = {
     "sessions": {
         "session_id": {None: "missing_session_id", " ": "missing_session_id"},
@@ -122,7 +123,13 @@ BAD = {
         "loaded_at": {"yesterday": "unreadable_loaded_at"},
     },
 }
-IDS = {"sessions": "session_id", "turns": "turn_id", "users": "user_id"}
+# A row of the same identity is another version. Ids have the platform's name in them.
+IDENTITY = {
+    "sessions": ("session_id",),
+    "turns": ("session_id", "turn_id"),
+    "users": ("user_id",),
+}
+IDS = ("platform", "session_id", "turn_id", "user_id")
 COLUMNS = {
     "sessions": ["platform", *GOOD["sessions"], "loaded_at"],
     "turns": ["platform", *GOOD["turns"], "loaded_at"],
@@ -131,7 +138,7 @@ COLUMNS = {
 
 
 def deliveries():
-    """Draw a batch and the instant of load that its row carries, which may be late or unknown."""
+    """Draw a batch and the load time in its row: on time, late, very late or unknown."""
     return st.integers(0, BATCHES - 1).flatmap(
         lambda batch: st.tuples(
             st.just(batch),
@@ -140,8 +147,10 @@ def deliveries():
                     LOADS[batch],
                     LOADS[batch],
                     LOADS[batch] - timedelta(minutes=1),
-                    # The earliest that the run after this batch still has to look for.
-                    LOADS[max(batch - 1, 0)] - LOOK_BACK,
+                    # A day that an earlier batch has filled already.
+                    LOADS[max(batch - 1, 0)] - timedelta(days=1),
+                    # Long before all others.
+                    LOADS[0] - timedelta(days=30),
                     None,
                 ]
             ),
@@ -150,12 +159,12 @@ def deliveries():
 
 
 def events(table):
-    """Draw a row, seldom a bad one, and when it is delivered, seldom more than once."""
+    """Draw a row, rarely a bad one, its deliveries, and rarely the batch by which it is deleted."""
     spoils = [(column, text) for column, texts in BAD[table].items() for text in texts]
     once, often = (st.lists(deliveries(), min_size=n, max_size=n) for n in (1, 2))
     return st.tuples(
         st.fixed_dictionaries(
-            # Most optional values are not given, also where it is one of two that would be.
+            # Most optional values are missing, also where there are only two to choose from.
             {
                 column: st.sampled_from([*texts] + [None] * (None in texts))
                 for column, texts in GOOD[table].items()
@@ -163,12 +172,18 @@ def events(table):
         ),
         st.sampled_from([None] * 3 * len(spoils) + spoils),
         st.one_of(once, once, once, often),
+        st.sampled_from([None] * 8 + [*range(1, BATCHES)]),
     )
+
+
+# What a loader does with a row whose id is there already: it adds the new version, it replaces the
+# old one, or it also replaces a turn of the same id in another session, which has moved.
+LOADERS = ("appends", "replaces", "moves")
 
 
 @cache
 def draw_streams(count, seed=None):
-    """Draw streams, always the same ones unless a seed is given."""
+    """Draw streams: always the same ones, unless a seed is given."""
     drawn = []
     tables = {"sessions": (2, 8), "turns": (4, 16), "users": (0, 4)}
 
@@ -187,11 +202,11 @@ def draw_streams(count, seed=None):
                 for table, (least, most) in tables.items()
             }
         ),
-        st.booleans(),
-        st.sampled_from([None] * 5 + ["s1"]),
+        st.sampled_from(LOADERS),
+        st.sampled_from([None] * 5 + [*range(1, BATCHES)]),
     )
-    def draw(tables, overwrites, leaver):
-        drawn.append(Stream(f"p{len(drawn)}", tables, overwrites, leaver))
+    def draw(tables, loader, s1_leaves):
+        drawn.append(Stream(f"p{len(drawn)}", tables, loader, s1_leaves))
 
     (draw if seed is None else hypothesis.seed(seed)(draw))()
     return drawn
@@ -199,74 +214,72 @@ def draw_streams(count, seed=None):
 
 @dataclass
 class Stream:
-    """One platform's events and its loader's ways.
+    """One platform's events and the ways of its loader.
 
     Parameters
     ----------
     name : str
         The platform.
     events : dict of str to list
-        Rows of each table, with their deliveries.
-    overwrites : bool
-        Whether a row takes the place of an earlier one of its id, rather than joining it.
-    leaver : str or None
-        A session of which every row is deleted at the source before the last batch.
+        Rows of each table, with their deliveries and the batch by which they are deleted.
+    loader : str
+        One of `LOADERS`.
+    s1_leaves : int or None
+        The batch by which every row of session s1 has left the source; later rows bring it back.
     users_are_dated : bool
         Whether the users' rows say when they were changed and loaded.
     """
 
     name: str
     events: dict
-    overwrites: bool
-    leaver: str | None
+    loader: str
+    s1_leaves: int | None
     users_are_dated: bool = True
 
     def columns(self, table):
-        """Give the columns of a raw table."""
+        """Return the columns of a raw table."""
         undated = () if self.users_are_dated or table != "users" else ("updated_at", "loaded_at")
         return [column for column in COLUMNS[table] if column not in undated]
 
     def raw(self, table, batch):
-        """Give the rows of a raw table after a batch."""
-        rows, gone = [], self.gone(batch)
-        arrivals = [
-            (arrival, instant, values, spoil)
-            for values, spoil, deliveries in self.events[table]
-            for arrival, instant in deliveries
-            if arrival <= batch
-        ]
-        for arrival, instant, values, spoil in sorted(arrivals, key=lambda arrival: arrival[0]):
-            row = {**values, "platform": self.name, "loaded_at": instant and f"{instant}"}
-            row |= dict([spoil] if spoil else [])
-            row = {column: self.named(column, row[column]) for column in self.columns(table)}
-            if gone and arrival == batch and row.get("session_id") == gone:
-                continue
-            if self.overwrites and not self.broken_rules(table, row):
-                name = IDS[table]
-                rows = [
-                    other
-                    for other in rows
-                    if other[name] != row[name] or self.broken_rules(table, other)
-                ]
-            rows.append(row)
-        return [row for row in rows if not gone or row.get("session_id") != gone]
+        """Return the rows of a raw table after a batch."""
+        rows = []  # (row, the batch by which it is deleted)
+        for now in range(batch + 1):
+            rows = [(row, until) for row, until in rows if until is None or until > now]
+            for values, spoil, deliveries, until in self.events[table]:
+                for arrival, instant in deliveries:
+                    if arrival == now:
+                        row = self.written(table, values, spoil, instant)
+                        rows = [kept for kept in rows if not self.replaces(table, row, kept[0])]
+                        rows.append((row, until if until and until > now else None))
+            if now == self.s1_leaves:
+                leaver = self.named("session_id", "s1")
+                rows = [kept for kept in rows if kept[0].get("session_id") != leaver]
+        return [row for row, _ in rows]
 
-    def gone(self, batch):
-        """Give the session that has left the source; one that never was certified stays."""
-        if self.leaver and batch == BATCHES - 1:
-            leaver = self.named("session_id", self.leaver)
-            for row in self.raw("sessions", batch - 1):
-                if row["session_id"] == leaver and not self.broken_rules("sessions", row):
-                    return leaver
-        return None
+    def written(self, table, values, spoil, instant):
+        """Return an event as its row."""
+        row = {**values, "platform": self.name, "loaded_at": instant and f"{instant}"}
+        row |= dict([spoil] if spoil else [])
+        return {column: self.named(column, row[column]) for column in self.columns(table)}
+
+    def replaces(self, table, row, other):
+        """Return whether the loader puts a row in the place of another one."""
+        if self.loader == "appends" or self.broken_rules(table, row):
+            return False
+        names = IDENTITY[table]
+        if self.loader == "moves" and table == "turns":
+            names = ("turn_id",)
+        is_same = all(row[name] == other[name] for name in names)
+        return is_same and not self.broken_rules(table, other)
 
     def named(self, column, text):
-        """Put the stream's name in front of an id, so that no other stream has it."""
+        """Return an id with the stream's name as a prefix, so that no other stream has it."""
         is_id = column.endswith("_id") and (text or "").strip()
         return f"{self.name}/{text}" if is_id else text
 
     def read(self, table, row):
-        """Give a good row as its values."""
+        """Return the values of a good row."""
         values = dict(row)
         for column, meanings in GOOD[table].items():
             if column in row and not column.endswith("_id"):
@@ -278,7 +291,7 @@ class Stream:
         return values
 
     def broken_rules(self, table, row):
-        """Give the reasons for which a row is bad by itself."""
+        """Return the reasons why a row is bad by itself."""
         reasons = set()
         for column, text in row.items():
             text = text and text.removeprefix(f"{self.name}/")
@@ -291,39 +304,51 @@ class Stream:
         return frozenset(reasons)
 
     def split(self, table, batch, also_broken=lambda row: frozenset()):
-        """Give the versions that win, by id, and the quarantine: a count of ids and reasons.
+        """Return the current versions by identity, and the quarantine: counts of ids and reasons.
 
         Raises
         ------
         Undecided
-            Where two unlike versions are equally new: which one wins is fixed, but not promised.
+            Where two different versions are equally new: nothing promises which one wins.
         """
         quarantine, versions = Counter(), defaultdict(list)
         for row in self.raw(table, batch):
             if reasons := self.broken_rules(table, row) | also_broken(row):
                 quarantine[self.label(table, row, reasons)] += 1
             else:
-                versions[row[IDS[table]]].append(self.read(table, row))
-        winners = {}
+                key = tuple(row[name] for name in IDENTITY[table])
+                versions[key].append(self.read(table, row))
+        current = {}
         for key, rows in versions.items():
             rows.sort(key=newness)
             if any(newness(row) == newness(rows[-1]) and row != rows[-1] for row in rows):
                 raise Undecided
-            winners[key] = rows.pop()
+            current[key] = rows.pop()
             for row in rows:
                 quarantine[self.label(table, row, {"duplicate"})] += 1
-        return winners, quarantine
+        return current, quarantine
 
     def label(self, table, row, reasons):
-        """Give what is compared of a row in quarantine."""
-        ids = [(row.get(name) or "").strip() for name in ("platform", *IDS.values())]
-        return table, *ids, frozenset(reasons)
+        """Return what is compared of a row in quarantine."""
+        return table, *((row.get(name) or "").strip() for name in IDS), frozenset(reasons)
+
+    def current_sessions(self, batch):
+        """Return the sessions certified after a batch by id: those in the source, those that left.
+
+        A certified session of which no row is left in the source is kept as it was.
+        """
+        current, _ = self.split("sessions", batch)
+        here = {key: row for (key,), row in current.items()}
+        if batch == 0:
+            return here, {}
+        known = {row["session_id"] for row in self.raw("sessions", batch) if row["platform"]}
+        before, left_before = self.current_sessions(batch - 1)
+        return here, {k: row for k, row in (left_before | before).items() if k not in known}
 
     def owed(self, batch, horizon):
-        """Give the fact by session id, in part, and the quarantine that are owed after a batch."""
-        if self.gone(batch):
-            raise Undecided
-        sessions, quarantine = self.split("sessions", batch)
+        """Return the expected fact by session id, in part, and the expected quarantine."""
+        _, quarantine = self.split("sessions", batch)
+        sessions, left = self.current_sessions(batch)
         known = {row["session_id"] for row in self.raw("sessions", batch) if row["platform"]}
 
         def has_no_session(turn):
@@ -338,51 +363,58 @@ class Stream:
         owed = {
             key: {
                 "channel": session["channel"],
-                "region": users.get(session["user_id"], {}).get("region"),
                 "started_at": session["started_at"],
                 "outcome": session["outcome_raw"],
                 "csat_score": session["csat_score"],
-                **count_turns([turn for turn in turns.values() if turn["session_id"] == key]),
+                "is_deleted_upstream": key in left,
                 **dict.fromkeys(JOURNEY),
             }
-            for key, session in sessions.items()
+            for key, session in (sessions | left).items()
         }
-        journeys = defaultdict(list)
         for key, session in sessions.items():
+            owed[key]["region"] = users.get((session["user_id"],), {}).get("region")
+            owed[key] |= count_turns([turn for (of, _), turn in turns.items() if of == key])
+        journeys = defaultdict(list)
+        for key, session in (sessions | left).items():
             journeys[session["user_id"]].append((session["started_at"], session_key(session), key))
         for user, journey in journeys.items():
             journey.sort()
             for number, (_, _, key) in enumerate(journey if user else []):
-                after = sessions[journey[number + 1][2]] if journey[number + 1 :] else None
+                after = (sessions | left)[journey[number + 1][2]] if journey[number + 1 :] else None
                 owed[key] |= {
                     "user_session_number": number + 1,
-                    **calls_back(sessions[key], after, horizon),
+                    **calls_back((sessions | left)[key], after, horizon),
                 }
-        # A user without an id is no stream's.
+        # A user without an id belongs to no stream.
         named = {label: n for label, n in quarantined_users.items() if any(label[1:-1])}
         return owed, quarantine + quarantined_turns + Counter(named)
 
+    def good_users(self, batch):
+        """Return the ids of users that aren't quarantined."""
+        rows = self.raw("users", batch)
+        return {row["user_id"] for row in rows if not self.broken_rules("users", row)}
+
 
 class Undecided(Exception):
-    """What a stream leads to is not promised."""
+    """The result of a stream isn't promised."""
 
 
 JOURNEY = ("user_session_number", "is_callback_24h_known", "is_called_back_24h")
 
 
 def newness(version):
-    """Give what decides between versions: an unknown instant is the oldest."""
+    """Return what decides between versions: an unknown instant is the oldest."""
     return tuple(version.get(name) or datetime.min for name in ("updated_at", "loaded_at"))
 
 
 def session_key(session):
-    """Give the key that decides which of a user's sessions of one start is the first."""
+    """Return the key that orders a user's sessions with the same start."""
     text = f"{len(session['platform'])}:{session['platform']}:{session['session_id']}"
     return hashlib.md5(text.encode()).hexdigest()
 
 
 def count_turns(turns):
-    """Give a session's counts of its turns."""
+    """Return the counts of a session's turns."""
     confidences = [
         turn["asr_confidence"]
         for turn in turns
@@ -401,7 +433,7 @@ def count_turns(turns):
 
 
 def calls_back(session, after, horizon):
-    """Give whether a session's user came back within a day, and whether that can be told."""
+    """Return whether a session's user came back within a day, and whether that is known."""
     ended_at = session["ended_at"]
     if not ended_at:
         ended_at = session["started_at"] + timedelta(seconds=session["duration_seconds"] or 0)

@@ -10,8 +10,7 @@ import csv
 import json
 
 import pytest
-from conftest import ENGINES
-from consumer import Consumer
+from consumer import ENGINES, Consumer
 
 COLUMNS = (
     "turn_id", "platform", "reference_text", "hypothesis_text", "asr_model", "language",

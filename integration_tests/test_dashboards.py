@@ -127,14 +127,6 @@ def read(tool: str, folder: Path, old: str = "", new: str = "") -> Dashboards:
 
 
 @pytest.fixture(scope="module")
-def manifest(consumer) -> dict:
-    """Parse the demo, in which everything is switched on."""
-    made = consumer(REPOSITORY / "demo", "duckdb")
-    made.dbt("parse")
-    return json.loads((made.directory / "target" / "manifest.json").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
 def shown(manifest) -> dict[str, Dashboards]:
     """Read the dashboards of every tool."""
     catalog = Catalog(manifest)

@@ -16,8 +16,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from conftest import ENGINES
-from consumer import Consumer
+from consumer import ENGINES, Consumer
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError

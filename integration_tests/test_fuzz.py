@@ -24,8 +24,7 @@ from string import ascii_lowercase, ascii_uppercase
 import duckdb
 import pandas as pd
 import pytest
-from conftest import ENGINES
-from consumer import REPOSITORY
+from consumer import ENGINES, REPOSITORY
 from psycopg2.extras import execute_values
 
 from voice_ai_analytics.dbt_project import DbtProject

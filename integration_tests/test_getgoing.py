@@ -15,8 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import real_data
-from conftest import ENGINES
-from consumer import Consumer
+from consumer import ENGINES, Consumer
 
 EASTERN = ZoneInfo("America/New_York")
 

@@ -8,7 +8,7 @@ import sys
 from threading import Event, Thread
 
 import pytest
-from conftest import ENGINES
+from consumer import ENGINES
 
 from voice_ai_analytics import cli
 from voice_ai_analytics.dbt_project import DbtProject

@@ -7,8 +7,7 @@ by eye; beside each query stands the answer that was counted by eye.
 from __future__ import annotations
 
 import pytest
-from conftest import ENGINES
-from consumer import Consumer
+from consumer import ENGINES, Consumer
 
 ELIGIBLE = "outcome_raw not in ('no_answer', 'in_progress')"
 USER_TURN = "speaker = 'user'"
@@ -189,12 +188,9 @@ HAND_WRITTEN = {
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def project(request, consumer) -> Consumer:
-    """Build the package over the seed, once an engine."""
-    made = consumer("metrics", request.param)
-    made.dbt("seed")
-    made.dbt("build")
-    return made
+def project(request, metrics_seed) -> Consumer:
+    """Return the package built over the seed."""
+    return metrics_seed(request.param)
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pyarrow.ipc
 import pytest
-from conftest import ENGINES
-from consumer import Consumer
+from consumer import ENGINES, Consumer
 from fastapi.testclient import TestClient
 
 from voice_ai_analytics.dbt_project import DbtProject
@@ -42,12 +41,9 @@ QUESTIONS = [
 
 
 @pytest.fixture(scope="module", params=ENGINES)
-def project(request, consumer) -> Consumer:
-    """Build the package over the seed, once an engine."""
-    made = consumer("metrics", request.param)
-    made.dbt("seed")
-    made.dbt("build", "--exclude-resource-type", "unit_test")
-    return made
+def project(request, metrics_seed) -> Consumer:
+    """Return the package built over the seed."""
+    return metrics_seed(request.param)
 
 
 @pytest.fixture(scope="module")

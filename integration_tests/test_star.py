@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 import real_data
-from conftest import ENGINES
-from consumer import REPOSITORY, Consumer
+from consumer import ENGINES, REPOSITORY, Consumer
 
 SPEAKERS = {"User": "user", "Wizard": "assistant"}
 OUTCOMES = {

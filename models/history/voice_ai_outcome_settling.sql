@@ -23,12 +23,20 @@ sessions as (
 
 ),
 
--- Several changes of one day are one.
-changes as (
+-- A session is first seen at some age, and again at each change. Several changes on one day are one.
+sightings as (
 
+    select
+        session_key,
+        first_age as age,
+        0 as is_changed,
+        last_age
+    from sessions
+    union all
     select
         changes.session_key,
         cast(changes.changed_at as date) - sessions.started_on as age,
+        1 as is_changed,
         max(sessions.last_age) as last_age
     from {{ ref('fact_voice_ai_outcome_changes') }} as changes
     inner join sessions on changes.session_key = sessions.session_key
@@ -37,32 +45,15 @@ changes as (
 
 ),
 
-first_changes as (
-
-    select
-        session_key,
-        min(age) as age
-    from changes
-    group by session_key
-
-),
-
--- From when an outcome was seen first, and again from each change on: until the next change, or as far as history goes.
+-- From each sighting until the next change, or as far as history goes.
 spells as (
 
-    select
-        sessions.first_age as from_age,
-        coalesce(first_changes.age, sessions.last_age) as until_age,
-        first_changes.age is not null as is_change
-    from sessions
-    left join first_changes on sessions.session_key = first_changes.session_key
-    union all
     select
         age as from_age,
         coalesce(lead(age) over later_changes, last_age) as until_age,
         lead(age) over later_changes is not null as is_change
-    from changes
-    window later_changes as (partition by session_key order by age)
+    from sightings
+    window later_changes as (partition by session_key order by age, is_changed)
 
 ),
 
@@ -80,9 +71,8 @@ counted_spells as (
 ),
 
 ages as (
-    {% for age in range(horizon) %}
-    select {{ age }} as age_days{{ " union all" if not loop.last }}
-    {%- endfor %}
+
+    {% for age in range(horizon) %}select {{ age }} as age_days{{ " union all " if not loop.last }}{% endfor %}
 
 ),
 

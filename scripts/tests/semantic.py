@@ -1,4 +1,4 @@
-"""The package's semantic models as dbt's manifest has them, for tests without dbt."""
+"""The package's semantic models as dbt's semantic manifest has them, for tests without dbt."""
 
 from __future__ import annotations
 
@@ -25,19 +25,24 @@ def _named(parameters: dict) -> dict:
     }
 
 
+def _model(model: dict) -> dict:
+    name = model["model"].split("'")[1]
+    return model | {"node_relation": {"alias": name}}
+
+
 METRICS = {
     metric["name"]: metric | {"type_params": _named(metric.get("type_params", {}))}
     for file in _FILES
     for metric in file.get("metrics", [])
 }
-SEMANTIC_MODELS = {
-    model["name"]: model for file in _FILES for model in file.get("semantic_models", [])
+SEMANTICS = {
+    "metrics": list(METRICS.values()),
+    "semantic_models": [_model(one) for file in _FILES for one in file.get("semantic_models", [])],
 }
-MANIFEST = {"nodes": {}, "metrics": METRICS, "semantic_models": SEMANTIC_MODELS}
 
 
 def with_rates(frame: pd.DataFrame, rates: Sequence[Rate]) -> pd.DataFrame:
     """Return rows of the fact with what each adds to some rates, as the warehouse computes it."""
-    columns = rate_columns(MANIFEST, rates)
+    columns = rate_columns(SEMANTICS, rates)
     with duckdb.connect() as connection:
         return frame.assign(**connection.execute(f"select {columns} from frame").df())

@@ -374,7 +374,7 @@ def test_one_heavy_user_names_nothing():
         frame_of(outcome, user, habit=np.where(heavy, 1.0, 0.0) + rng.normal(0, 0.2, 1800))
     )
     assert result["strongest_predictor"] is None
-    assert any("worth" in note for note in result["notes"])
+    assert any("effectively" in note for note in result["notes"])
 
 
 # --- What is in the model, and what is not -----------------------------------------------------
@@ -516,7 +516,7 @@ def test_complete_separation_claims_no_estimate():
     assert result["coefficients"] == []
     assert result["separation"][0]["kind"] == "complete"
     assert "no evidence" in result["verdict"]
-    assert "separated by x" in result["verdict"]
+    assert "x separates abandoned from completed" in result["verdict"]
 
 
 @pytest.mark.parametrize(
@@ -560,7 +560,7 @@ def test_sessions_without_a_user_are_clusters_of_their_own_and_that_is_said():
     assert result["n_users"] == 0
     assert result["n_clusters"] == 1200
     assert result["coefficients"] == fit(frame)["coefficients"]
-    assert any("name no user" in note for note in result["notes"])
+    assert any("have no known user" in note for note in result["notes"])
 
 
 # --- The output ---------------------------------------------------------------------------------

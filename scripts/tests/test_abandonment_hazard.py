@@ -9,7 +9,8 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from voice_ai_analytics.abandonment.hazard import _by_user, _influence, band_name, fit_hazard
+from voice_ai_analytics.abandonment.hazard import _by_user, _influence, fit_hazard
+from voice_ai_analytics.abandonment.words import band_name
 
 
 def load_benchmark():
@@ -120,7 +121,7 @@ def test_the_trend_is_the_slope_of_a_logistic_regression_on_the_turns_logarithm(
     assert width / 3.92 == pytest.approx(fit.bse["turn"], rel=0.1)
     assert result["finding"] == "early"
     assert result["verdict"].startswith("Sessions are abandoned early: 8.")
-    assert "those more prone leave first" in result["verdict"]
+    assert "users who are more likely to leave go first" in result["verdict"]
 
 
 def test_leaving_out_a_user_is_what_it_says():
@@ -152,7 +153,7 @@ def test_a_hazard_that_is_highest_in_the_middle_is_not_called_early():
     assert result["trend_p_value"] < 0.05
     assert result["log_odds_per_doubling"] < 0
     assert result["finding"] == "uneven"
-    assert result["verdict"].startswith("Sessions are abandoned most at user turn 2: ")
+    assert result["verdict"].startswith("Sessions are abandoned most often at user turn 2: ")
 
 
 def test_turns_with_few_abandonments_or_users_are_one_band():
@@ -247,11 +248,11 @@ def hazards(shares: list[float], users: int = 500) -> pd.DataFrame:
 def test_a_worst_turn_is_named_only_where_it_is_told_apart_from_all_others():
     alone = fit_hazard(hazards([0.03, 0.12, 0.03, 0.03]))
     assert alone["peak_p_value"] < 0.001
-    assert alone["verdict"].startswith("Sessions are abandoned most at user turn 2:")
+    assert alone["verdict"].startswith("Sessions are abandoned most often at user turn 2:")
     shared = fit_hazard(hazards([0.03, 0.12, 0.122, 0.03]))
     assert (shared["finding"], shared["even_p_value"] < 0.001) == ("uneven", True)
     assert shared["peak_p_value"] > 0.05
-    assert "none more than all others" in shared["verdict"]
+    assert "no turn stands out from all others" in shared["verdict"]
 
 
 def test_a_band_of_few_abandoning_users_has_no_interval():

@@ -10,8 +10,9 @@ import pytest
 from rich.console import Console
 
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.history.as_of import as_of_moment, as_of_statement
+from voice_ai_analytics.history.as_of import as_of_moment
 from voice_ai_analytics.history.query import MetricAnswer, metric_query, render
+from voice_ai_analytics.history.rewrite import as_of_statement
 from voice_ai_analytics.warehouse import Transaction
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -38,9 +39,9 @@ def test_a_day_means_its_end_and_an_instant_itself(text, moment):
     [
         ("2026-03-11", "in the future"),
         ("2026-03-10T12:00:00.000001Z", "in the future"),
-        ("04/03/2026", "is no day and no instant; write 2026-03-04"),
-        ("0001-01-01T00:00+14:00", "is no day and no instant"),
-        ("' or true --", "is no day and no instant"),
+        ("04/03/2026", "isn't a date or an instant; write 2026-03-04"),
+        ("0001-01-01T00:00+14:00", "isn't a date or an instant"),
+        ("' or true --", "isn't a date or an instant"),
     ],
 )
 def test_what_is_no_moment_of_the_past_is_told(text, told):
@@ -51,7 +52,7 @@ def test_what_is_no_moment_of_the_past_is_told(text, told):
 class Project:
     """As much of a project as the past needs."""
 
-    directory, credentials = "here", SimpleNamespace(type="duckdb")
+    directory, connection = "here", SimpleNamespace(type="duckdb")
 
     def __init__(self) -> None:
         spine = {"schema": "s", "alias": "days", "time_spine": {"standard_granularity_column": "d"}}
@@ -59,7 +60,7 @@ class Project:
         self.manifest = {
             "nodes": {
                 "model.voice_ai_analytics.days": spine,
-                "snapshot.voice_ai_analytics.voice_ai_session_versions": versions,
+                "snapshot.voice_ai_analytics.voice_ai_session_outcomes": versions,
             }
         }
 
@@ -141,7 +142,7 @@ def test_a_project_without_history_says_how_to_keep_it(warehouse):
     ("arguments", "told"),
     [
         ({"metrics": " ,"}, "metrics: name at least one"),
-        ({"metrics": "m", "start": "March"}, "start 'March': is no day"),
+        ({"metrics": "m", "start": "March"}, "start 'March': isn't a date"),
         ({"metrics": "m" * 201}, "metrics: "),
     ],
 )

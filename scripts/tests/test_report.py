@@ -6,22 +6,22 @@ import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from semantic import MANIFEST, METRICS
+from semantic import METRICS, SEMANTICS
 
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.files import write_whole
-from voice_ai_analytics.rates import rate_counts
+from voice_ai_analytics.metrics.suppression import suppress
 from voice_ai_analytics.report.analyses import SETTLING
 from voice_ai_analytics.report.catalog import LATENCY, RATES
 from voice_ai_analytics.report.data import gather
 from voice_ai_analytics.report.page import render
 from voice_ai_analytics.report.sections.settling import TABLES as HISTORY
 from voice_ai_analytics.statistics.intervals import newcombe, wilson
-from voice_ai_analytics.suppression import suppress
 
 HOSTILE = '<script>alert("1")</script>&amp; $x^2$ \u202eעברית 😀\n\x00'
 MODEL = {
@@ -234,17 +234,19 @@ def gathered(
     }
     run = {"metadata": {"generated_at": "2025-05-11T04:05:06.123456Z"}, "results": results}
     (target / "run_results.json").write_text(json.dumps(run))
-    asked = {name: METRICS[name] for name in METRICS if name in metrics or name not in LATENCY}
-    manifest = MANIFEST | {"nodes": nodes, "metrics": asked}
     path = tmp_path / "model.json"
     path.write_text(json.dumps(model))
-    return gather(
-        FakeClient(sessions).query,
-        FakeWarehouse(reason),
-        manifest,
-        target_dir=target,
-        model_json=path,
-        min_cohort_size=5,
+    project = project_in(tmp_path, nodes, metrics)
+    return gather(project, FakeWarehouse(reason), FakeClient(sessions).query, path)
+
+
+def project_in(directory: Path, nodes=None, metrics=()) -> SimpleNamespace:
+    """A built project; of the latencies it measures those that are asked for."""
+    measured = [METRICS[name] for name in METRICS if name in metrics or name not in LATENCY]
+    semantics = SEMANTICS | {"metrics": measured}
+    manifest = {"nodes": nodes or {}}
+    return SimpleNamespace(
+        directory=directory, semantics=semantics, manifest=manifest, min_cohort_size=5
     )
 
 
@@ -337,9 +339,9 @@ def test_newcombe_of_an_empty_side_is_unknown():
 
 def test_interval_counts_are_the_metrics_own(data):
     for rate in RATES:
-        for column, count in zip(
-            (rate.numerator, rate.denominator), rate_counts(MANIFEST, rate.metric), strict=True
-        ):
+        defined = METRICS[rate.metric]["type_params"]
+        for side in ("numerator", "denominator"):
+            column, count = getattr(rate, side), defined[side]["name"]
             assert data.totals[column] == data.totals[count]
 
 
@@ -462,7 +464,7 @@ def test_containment_is_not_shown_without_completion(data):
     totals = data.totals.copy()
     totals["voice_ai_completion_rate"] = np.nan
     text = text_of(replace(data, totals=totals))
-    assert "Contained" not in text.replace("Not known in these data: Completed; Contained", "")
+    assert "Contained" not in text.replace("Not known in this data: Completed; Contained", "")
 
 
 def test_latency_is_shown_where_the_project_measures_it(tmp_path):
@@ -478,7 +480,7 @@ def test_weeks_that_data_do_not_cover_are_marked(tmp_path):
     text = text_of(gathered(pd.concat([some(9, day=day) for day in days]), tmp_path))
     assert "3 Mar 2025 (partial)" in text and "17 Mar 2025 (partial)" in text
     assert "10 Mar 2025 63 100.0%" in text
-    assert "The last week is partial: data end on 18 Mar 2025." in text
+    assert "The last week is partial: the data ends on 18 Mar 2025." in text
 
 
 def test_weeks_whose_outcomes_still_change_are_marked(tmp_path):
@@ -492,7 +494,7 @@ def test_weeks_whose_outcomes_still_change_are_marked(tmp_path):
     text = text_of(replace(data, analyses={SETTLING: history}))
     assert "10 Mar 2025 (not mature) 63 100.0%" in text
     assert "3 Mar 2025 63 100.0%" in text
-    assert "Outcomes of days from 13 Mar 2025 on are not mature: they still change." in text
+    assert "Outcomes from 13 Mar 2025 on aren't mature: they may still change." in text
     # In one figure's description and table: turns with an error are what they are.
     assert text.count("10 Mar 2025 (not mature)") == 2
 
@@ -500,7 +502,7 @@ def test_weeks_whose_outcomes_still_change_are_marked(tmp_path):
 def test_weeks_are_in_order(data, html):
     assert data.weeks["cohort"].is_monotonic_increasing
     assert data.active["cohort"].is_monotonic_increasing
-    assert "The last week is partial: data end on 7 May 2025." in Page(html).text
+    assert "The last week is partial: the data ends on 7 May 2025." in Page(html).text
 
 
 def test_model_is_drawn_per_standard_deviation_with_its_verdict_verbatim(html):
@@ -560,17 +562,10 @@ def test_metrics_without_rows_read_as_no_session(tmp_path):
         def query(self, metrics, group_by=(), where=(), order_by=()):
             return pd.DataFrame(columns=[*group_by, *metrics])
 
-    data = gather(
-        Silent().query,
-        FakeWarehouse(),
-        MANIFEST,
-        target_dir=tmp_path,
-        model_json=None,
-        min_cohort_size=5,
-    )
+    data = gather(project_in(tmp_path), FakeWarehouse(), Silent().query, None)
     text = text_of(data)
     assert "There is no certified session yet." in text
-    assert "No model has been fitted yet" in text and "dbt left no test results" in text
+    assert "No model has been fitted yet" in text and "There are no test results" in text
 
 
 def test_nothing_is_known_but_the_sessions(tmp_path):
@@ -587,7 +582,7 @@ def test_nothing_is_known_but_the_sessions(tmp_path):
     ):
         assert reason in text
     assert "nan" not in text.lower().replace("nannan", "") and "Low ASR confidence" in text
-    assert "Not known in these data:" in text
+    assert "Not known in this data:" in text
 
 
 def test_no_session_is_eligible(tmp_path):
@@ -642,12 +637,10 @@ def test_a_broken_file_is_named_in_one_line(tmp_path, name, content, told):
     (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=re.escape(told)) as error:
         gather(
-            FakeClient(some(9)).query,
+            project_in(tmp_path),
             FakeWarehouse(),
-            MANIFEST | {"metrics": {n: m for n, m in METRICS.items() if n not in LATENCY}},
-            target_dir=tmp_path / "target",
-            model_json=tmp_path / "model.json",
-            min_cohort_size=5,
+            FakeClient(some(9)).query,
+            tmp_path / "model.json",
         )
     assert "\n" not in str(error.value)
 

@@ -14,7 +14,7 @@ import statsmodels.api as sm
 from little_warehouse import ENGINES, little_warehouse
 from rich.console import Console
 from scipy import stats
-from semantic import MANIFEST, with_rates
+from semantic import SEMANTICS, with_rates
 
 from voice_ai_analytics import rates
 from voice_ai_analytics.rates import rate_columns
@@ -27,11 +27,11 @@ from voice_ai_analytics.segments.gaps import (
     MEASURES,
     compare,
     compare_cohorts,
-    user_clusters,
     with_q_values,
 )
 from voice_ai_analytics.segments.results import RESULTS
 from voice_ai_analytics.segments.terminal import render
+from voice_ai_analytics.statistics.intervals import user_clusters
 
 COMPLETION = rates.COMPLETION.metric
 
@@ -225,7 +225,7 @@ def test_few_users_have_no_interval(heavy):
     row = compare(part, np.ones(400), group, user_clusters(pd.Series(user)))
     assert row["gap"] is not None and row["n"] == group.sum()
     assert row["ci_low"] is row["p_value"] is None
-    assert row["declined"] == "one side's users are worth fewer than 30 of equal size"
+    assert row["declined"] == "one side has effectively fewer than 30 users"
 
 
 def test_a_rate_of_nought_has_no_interval():
@@ -334,15 +334,15 @@ def no_user(n=400):
         (tidy(), "No session has a known region, so there is no gap by it.", 0),
         (
             tidy(is_completed=True, is_abandoned=False),
-            "Completed: this is all of the eligible sessions, so there is no gap.",
+            "Completed: all of the eligible sessions, so there is no gap.",
             3,
         ),
-        (tidy(is_completed=True), "all 400 sessions of 3 user turns or more were completed", 3),
-        (tidy(40), "40 users are too few, 30 are needed to look and as many to check", 3),
+        (tidy(is_completed=True), "all 400 sessions with at least 3 user turns were completed", 3),
+        (tidy(40), "40 users are too few; 30 are needed to search and as many to test", 3),
         (tidy(0), "no eligible session has 3 user turns", 3),
         (tidy(is_eligible=False), "no eligible session has 3 user turns", 3),
         ((tidy()[0], None), "set the var voice_ai_fact_turns to true and run dbt build", 3),
-        (no_user(), "400 sessions name no user: each counts as a user of its own", 0),
+        (no_user(), "400 sessions have no known user: each counts as its own user", 0),
     ],
 )
 def test_bad_input_is_told_in_a_sentence(frames, told, exit_code):
@@ -357,7 +357,7 @@ def test_bad_input_is_told_in_a_sentence(frames, told, exit_code):
 def test_gaps_stand_without_turns(world):
     found = segment(world[0], None, 5)
     assert found.exit_code == 0
-    assert "show a gap" in found.verdict and "no segment was looked for" in found.verdict
+    assert "show a gap" in found.verdict and "no segment was searched" in found.verdict
 
 
 def test_everything_suppressed_leaves_nothing_to_say(world):
@@ -420,7 +420,7 @@ def run(request):
 
 def test_queries_read_the_certified_tables(run):
     sessions, openings = (
-        run(sessions_query('"sessions"', rate_columns(MANIFEST, MEASURES))),
+        run(sessions_query('"sessions"', rate_columns(SEMANTICS, MEASURES))),
         run(openings_query('"turns"', 3)),
     )
     (session,), (opening,) = (frame.to_dict("records") for frame in (sessions, openings))

@@ -6,17 +6,20 @@ Each step imports what it needs when it is called: statistics and plots take sec
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from voice_ai_analytics.analysis import Result, Source
-from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.files import whole_file, write_whole
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
 
+    from voice_ai_analytics.dbt_project import DbtProject
 
 # The folder of each analysis, by its command; `analysis.py` says what is in it.
 ANALYSES = {
@@ -128,12 +131,9 @@ def write_report(project: DbtProject, model_json: Path | None, output: Path) -> 
     from voice_ai_analytics.warehouse import Warehouse
 
     warehouse, compiler = Warehouse(project), MetricCompiler(project)
-    data = gather(
-        lambda metrics, group_by: warehouse.query(compiler.compile(metrics, group_by)),
-        warehouse,
-        project.manifest,
-        target_dir=project.directory / "target",
-        model_json=model_json,
-        min_cohort_size=project.min_cohort_size,
-    )
-    write_whole(output, render(data, read_analyses(warehouse)))
+
+    def ask(metrics: Sequence[str], group_by: Sequence[str]) -> pd.DataFrame:
+        return warehouse.query(compiler.compile(metrics, group_by))
+
+    data = replace(gather(project, warehouse, ask, model_json), analyses=read_analyses(warehouse))
+    write_whole(output, render(data))

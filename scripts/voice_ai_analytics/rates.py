@@ -1,7 +1,7 @@
-"""Rates as they are shown, and as the semantic manifest defines them.
+"""Rates as they are shown, with the columns that hold what each divides.
 
-Only their names stand here. What a rate divides is read from dbt's manifest: frames carry it in
-columns named after the rate, so that no code after the frame needs to know.
+Only names stand here. The semantic manifest says what a rate divides; frames hold it in columns
+named after the rate, so that nothing after the frame needs to know.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.metrics.definitions import Component, ratio
 
-# How a measure's aggregation counts one row.
-PER_ROW = {"sum": "{}", "count": "case when {} is not null then 1 else 0 end"}
+# What one row adds to a sum or a count.
+PER_ROW = {"sum": "({})", "count": "case when ({}) is not null then 1 else 0 end"}
 
 
 @dataclass(frozen=True)
@@ -52,40 +53,13 @@ ERROR_TURN = Rate("voice_ai_error_turn_rate", "Turns with an error", "turns")
 WORD_ERROR = Rate("voice_ai_word_error_rate", "Word errors", "words")
 
 
-def rate_counts(manifest: dict, metric: str) -> tuple[str, str]:
-    """Return the metrics that a rate divides.
-
-    Parameters
-    ----------
-    manifest : dict
-        dbt's manifest of a built project.
-    metric : str
-        Such as ``voice_ai_completion_rate``.
-
-    Returns
-    -------
-    numerator, denominator : str
-        Such as ``voice_ai_completed_sessions`` and ``voice_ai_eligible_sessions``.
-
-    Raises
-    ------
-    UserError
-        Where the project has no such metric, or it isn't a ratio.
-    """
-    parameters = _metric(manifest, metric)["type_params"]
-    sides = parameters.get("numerator"), parameters.get("denominator")
-    if None in sides:
-        raise UserError(f"{metric}: isn't a ratio of two metrics; run dbt build again")
-    return sides[0]["name"], sides[1]["name"]
-
-
-def rate_columns(manifest: dict, rates: Sequence[Rate]) -> str:
+def rate_columns(semantics: dict, rates: Sequence[Rate]) -> str:
     """Return what each row adds to some rates, as a SQL select list.
 
     Parameters
     ----------
-    manifest : dict
-        dbt's manifest of a built project.
+    semantics : dict
+        The semantic manifest: ``DbtProject.semantics``.
     rates : sequence of Rate
         All over one model.
 
@@ -97,30 +71,19 @@ def rate_columns(manifest: dict, rates: Sequence[Rate]) -> str:
     Raises
     ------
     UserError
-        Where the project lacks one of these metrics, or rows can't tell what it counts.
+        As from `ratio`; where rows can't tell what a rate counts, such as distinct users.
     """
     columns = []
     for rate in rates:
-        names = rate.numerator, rate.denominator
-        for name, count in zip(names, rate_counts(manifest, rate.metric), strict=True):
-            columns.append(f"cast({_per_row(manifest, count)} as double precision) as {name}")
+        defined = ratio(semantics, rate.metric)
+        columns += [
+            f"cast({_per_row(defined.numerator)} as double precision) as {rate.numerator}",
+            f"cast({_per_row(defined.denominator)} as double precision) as {rate.denominator}",
+        ]
     return ",\n    ".join(columns)
 
 
-def _metric(manifest: dict, name: str) -> dict:
-    for metric in manifest["metrics"].values():
-        if metric["name"] == name:
-            return metric
-    raise UserError(
-        f"{name}: not in this project; leave the var voice_ai_semantic_models true and run dbt"
-        " build"
-    )
-
-
-def _per_row(manifest: dict, count: str) -> str:
-    measure = (_metric(manifest, count)["type_params"].get("measure") or {}).get("name")
-    for model in manifest["semantic_models"].values():
-        for one in model["measures"]:
-            if one["name"] == measure and one["agg"] in PER_ROW:
-                return PER_ROW[one["agg"]].format(f"({one['expr'] or one['name']})")
-    raise UserError(f"{count}: isn't counted row by row; run dbt build again")
+def _per_row(component: Component) -> str:
+    if component.aggregation not in PER_ROW:
+        raise UserError(f"{component.metric}: a {component.aggregation} isn't a sum over rows")
+    return PER_ROW[component.aggregation].format(component.expression)

@@ -1,4 +1,4 @@
-"""Whether gradient boosting predicts abandonment better than the logistic model does."""
+"""A comparison of the logistic model with gradient boosting."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from voice_ai_analytics.abandonment.design import Design
 from voice_ai_analytics.abandonment.sample import effective_clusters
+from voice_ai_analytics.abandonment.words import boosting_verdict
 from voice_ai_analytics.statistics.intervals import clustered
 from voice_ai_analytics.statistics.logistic import fit_logistic
 
 MIN_CLUSTERS = 30
-# Past this, a sample of users tells as much as anybody needs; boosting takes seconds then.
+# Above this, a sample of users is enough, and boosting takes only seconds.
 MOST_SESSIONS = 100_000
 # Small steps of small trees: with weak effects, larger ones learn noise.
 TREES = {"learning_rate": 0.05, "max_iter": 100, "max_leaf_nodes": 8, "early_stopping": False}
 
 NOT_COMPARED = dict.fromkeys(("auc", "logistic_auc", "difference", "ci_low", "ci_high", "p_value"))
-NOT_COMPARED |= {"n_sessions": 0, "n_clusters": 0, "verdict": "Boosting is not compared."}
+NOT_COMPARED |= {"n_sessions": 0, "n_clusters": 0, "verdict": "Boosting wasn't compared."}
 
 
 def out_of_fold(
     columns: np.ndarray, outcome: np.ndarray, fold: np.ndarray, fit_and_score: Callable
 ) -> np.ndarray:
-    """Score each row by a model that was fitted to the other folds.
+    """Return each row's score from a model that was fitted to the other folds.
 
     Parameters
     ----------
@@ -50,17 +51,17 @@ def out_of_fold(
 
 
 def logistic_score(columns: np.ndarray, outcome: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Fit a logistic regression and give the log-odds of other rows."""
+    """Return the log-odds of other rows from a logistic regression."""
     return others @ fit_logistic(columns, outcome).params
 
 
 def boosted_score(columns: np.ndarray, outcome: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Fit gradient-boosted trees and give the log-odds of other rows."""
+    """Return the log-odds of other rows from gradient-boosted trees."""
     return HistGradientBoostingClassifier(**TREES).fit(columns, outcome).decision_function(others)
 
 
 def auc_influence(outcome: np.ndarray, score: np.ndarray) -> tuple[float, np.ndarray]:
-    """Area under the ROC curve, and what each row contributes to its error.
+    """Return the area under the ROC curve, and what each row contributes to its error.
 
     Parameters
     ----------
@@ -99,7 +100,7 @@ def compare_boosting(
     score: np.ndarray,
     rng: np.random.Generator,
 ) -> dict:
-    """Fit boosted trees to the terms and folds of the logistic model, and compare AUCs.
+    """Return the AUC of boosted trees on the same terms and folds as the logistic model's.
 
     Parameters
     ----------
@@ -109,12 +110,12 @@ def compare_boosting(
         Abandoned as 1; user; fold, all sessions of a user in one; the logistic model's log-odds
         from the other folds.
     rng : numpy.random.Generator
-        Draws the users where there are more than 100,000 sessions.
+        Samples users where there are more than 100,000 sessions.
 
     Returns
     -------
     dict
-        `auc` and `logistic_auc`; `difference` (boosting less logistic) with `ci_low`, `ci_high`
+        `auc` and `logistic_auc`; `difference` (boosting minus logistic) with `ci_low`, `ci_high`
         and `p_value`, null for fewer than 30 users; `n_sessions`, `n_clusters`; `verdict`.
 
     Notes
@@ -137,22 +138,4 @@ def compare_boosting(
         interval = clustered(auc - logistic, influence - other, clusters)
         result |= {name: float(interval[name]) for name in ("ci_low", "ci_high", "p_value")}
     result |= {"n_sessions": len(outcome), "n_clusters": users}
-    return result | {"verdict": _verdict(result)}
-
-
-def _verdict(result: dict) -> str:
-    told = (
-        f"AUC {result['auc']:.3f} against {result['logistic_auc']:.3f} out of sample, in"
-        f" {result['n_sessions']:,} sessions of {result['n_clusters']:,} users"
-    )
-    if result["ci_low"] is None:
-        return f"Boosting is not compared with the logistic model, for want of users: {told}."
-    told += (
-        f"; difference {result['difference']:+.3f} ({result['ci_low']:+.3f} to"
-        f" {result['ci_high']:+.3f})"
-    )
-    if result["ci_low"] > 0:
-        return f"Boosting finds what the logistic model does not, curves or interactions: {told}."
-    if result["ci_high"] < 0:
-        return f"Boosting predicts worse than the logistic model: {told}."
-    return f"There is no evidence that boosting finds what the logistic model does not: {told}."
+    return result | {"verdict": boosting_verdict(result)}

@@ -17,7 +17,7 @@ from voice_ai_analytics.abandonment.gates import LEVEL
 from voice_ai_analytics.abandonment.sample import AFTER_THE_FACT, effective_clusters
 from voice_ai_analytics.statistics.logistic import LogisticFit, expit
 
-# Users of equal size; with fewer the sandwich is known to be too small.
+# Effective users; with fewer the sandwich is known to be too small.
 MIN_CLUSTERS = 50
 ROWS_AT_A_TIME = 4096
 
@@ -38,7 +38,7 @@ class Fit:
 def fit_terms(
     design: Design, outcome: np.ndarray, clusters: np.ndarray, fitted: LogisticFit
 ) -> Fit:
-    """Carry a fit on standardised terms back to their own units, and test the whole of it."""
+    """Return a fit in the units of its terms, with tests of the whole model."""
     values = design.matrix[:, 1:]
     back = np.diag(np.r_[1.0, 1 / values.std(axis=0)])
     back[0, 1:] = -values.mean(axis=0) / values.std(axis=0)
@@ -63,14 +63,14 @@ def fit_terms(
 def _jackknife(
     columns: np.ndarray, outcome: np.ndarray, clusters: np.ndarray, fitted: LogisticFit
 ) -> np.ndarray:
-    """Covariance from leaving out one user at a time, by one Newton step each.
+    """Return the covariance from leaving out one user at a time, by one Newton step each.
 
-    Unlike the sandwich it is not too small when few users, or a few heavy ones, carry a term.
+    Unlike the sandwich, it isn't too small where few users, or a few heavy ones, carry a term.
     """
     chance = expit(columns @ fitted.params)
     weight, residual, width = chance * (1 - chance), outcome - chance, columns.shape[1]
     total = columns.T @ (columns * weight[:, None])
-    # So that a term which one user alone carries gets a huge error, not a singular matrix.
+    # A term that only one user carries then gets a huge error, not a singular matrix.
     total += 1e-9 * np.trace(total) * np.eye(width)
     left, right = np.tril_indices(width)
     covariance = np.zeros((width, width))
@@ -88,7 +88,7 @@ def _jackknife(
 
 
 def _some_users_at_a_time(clusters: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Give the rows of some users, user by user, and where among them each user's rows start."""
+    """Yield the rows of some users, user by user, and where the rows of each user start."""
     order = np.argsort(clusters, kind="stable")
     ends = np.cumsum(np.bincount(clusters))
     done = 0
@@ -148,14 +148,14 @@ def coefficients(design: Design, fit: Fit) -> list[dict]:
 
 
 def _odds_ratios(name: str, log_odds: np.ndarray) -> dict[str, float]:
-    # Per unit of a feature in tiny units it may be past any number: null then.
+    # Per unit of a feature in tiny units the ratio may overflow; it is null then.
     with np.errstate(over="ignore"):
         ratios = np.exp(log_odds)
     return dict(zip((name, f"{name}_ci_low", f"{name}_ci_high"), ratios, strict=True))
 
 
 def _average_marginal_effects(design: Design, fit: Fit) -> list[tuple[float, float]]:
-    """Effect on the probability and its standard error, averaged over the sessions concerned."""
+    """Return the mean effect on the probability and its standard error, per term."""
     columns = design.matrix
     chance = expit(columns @ fit.params)
     covariance = fit.jackknife if fit.few_clusters else fit.covariance

@@ -1,4 +1,4 @@
-"""From a frame of sessions to the terms of the abandonment model, and what had to be dropped."""
+"""The terms of the abandonment model, and what had to be dropped."""
 
 from dataclasses import dataclass, field
 
@@ -10,9 +10,9 @@ MIN_LEVEL_SESSIONS = 30
 MIN_LEVEL_USERS = 10
 MIN_KNOWN_SHARE = 0.5
 MAX_RARE_SHARE = 0.05
-# A term that the others explain to R² > 0.999: its own effect is not in the data, only rounding.
+# The others explain such a term to R² > 0.999: its own effect would be rounding error.
 COLLINEAR_RESIDUAL = 0.001**0.5
-# On standardised columns, a smaller weight does not take part in a collinear relation.
+# On standardized columns, a smaller weight plays no part in a collinear relation.
 MIN_WEIGHT = 0.05
 
 
@@ -30,7 +30,7 @@ class Term:
 
 @dataclass
 class Design:
-    """The terms of one data set, and what was done to get them."""
+    """The terms of one data set, and how they came about."""
 
     terms: list[Term] = field(default_factory=list)
     dropped: list[dict] = field(default_factory=list)
@@ -39,13 +39,13 @@ class Design:
 
     @property
     def matrix(self) -> np.ndarray:
-        """The terms as columns after a column of ones, shape (sessions, 1 + terms)."""
+        """Return the terms as columns after a column of ones, shape (sessions, 1 + terms)."""
         ones = np.ones(len(self.terms[0].values))
         return np.column_stack([ones, *(term.values for term in self.terms)])
 
     @property
     def standardised(self) -> np.ndarray:
-        """The same with each term centred and of unit variance."""
+        """Return the same with each term centered and scaled to unit variance."""
         columns = self.matrix
         columns[:, 1:] -= columns[:, 1:].mean(axis=0)
         columns[:, 1:] /= columns[:, 1:].std(axis=0)
@@ -55,7 +55,7 @@ class Design:
 def encode_features(
     sessions: pd.DataFrame, clusters: np.ndarray, features: list[str], k: int
 ) -> Design:
-    """Turn features into terms; drop what cannot be estimated and say why."""
+    """Return features as terms; drop what can't be estimated, with the reason."""
     design, terms, channel = Design(), {}, pd.Series("", index=sessions.index)
     for feature in sorted(features, key=lambda name: _kind(sessions[name]) == "number"):
         values, kind = sessions[feature], _kind(sessions[feature])
@@ -87,7 +87,7 @@ def _kind(values: pd.Series) -> str:
 def _pooled_levels(
     feature: str, values: pd.Series, kind: str, clusters: np.ndarray, design: Design
 ) -> pd.Series | None:
-    """Name each session's level; pool rare ones; None if fewer than two levels stay."""
+    """Return each session's level, rare ones pooled; None if fewer than two levels remain."""
     levels = values.astype("object").where(values.notna(), "unknown")
     words = {True: "yes", False: "no", "unknown": "unknown"}
     levels = levels.map(words if kind == "boolean" else str)
@@ -124,17 +124,17 @@ def _pooled_levels(
 
 
 def _joined_variants(levels: pd.Series, rare: list[str], rule: str, design: Design) -> pd.Series:
-    """Take rare regional variants for their language: en-GB and en-IN for en."""
+    """Return levels with rare regional variants as their language: en-GB and en-IN as en."""
     variants = [tag for tag in rare if "-" in tag]
     if not variants:
         return levels
     shown = ", ".join(variants[:10]) + (" and more" if len(variants) > 10 else "")
-    design.notes.append(f"language: {shown} count as the language they vary ({rule} each).")
+    design.notes.append(f"language: {shown} count as their base language ({rule} each).")
     return levels.where(~levels.isin(variants), levels.str.split("-").str[0])
 
 
 def _level_terms(feature: str, levels: pd.Series, kind: str) -> list[Term]:
-    """Treatment coding against "no", or else the most common level that is a named one."""
+    """Return treatment-coded terms against "no", or else the most common named level."""
     counts = levels.value_counts()
     ranked = sorted(counts.index, key=lambda v: (v in ("unknown", "other"), -counts[v], v))
     reference = "no" if kind == "boolean" and "no" in counts else ranked[0]
@@ -156,10 +156,10 @@ def _level_terms(feature: str, levels: pd.Series, kind: str) -> list[Term]:
 def _number_terms(
     feature: str, values: pd.Series, channel: pd.Series, design: Design, k: int
 ) -> list[Term]:
-    """One term, or none where the feature is constant or known too rarely.
+    """Return one term, or none where the feature is constant or rarely known.
 
-    In a channel that never records the feature (chat has no ASR), it does not apply: such rows
-    get its mean, so that they bear on the channel's own term and not on this slope.
+    In a channel that never records the feature (chat has no ASR), it doesn't apply. These rows
+    get its mean, so they affect the channel's own term but not this slope.
     """
     numbers = values.astype("float64").to_numpy()
     numbers = np.where(np.isfinite(numbers), numbers, np.nan)
@@ -178,9 +178,9 @@ def _number_terms(
     if not applies.all():
         channels = ", ".join(sorted(channel[~applies].unique()))
         design.notes.append(
-            f"{feature} is never recorded in channel {channels}: its effect is estimated from the "
-            f"{known.sum():,} sessions that have it; the other {(~applies).sum():,} bear on the "
-            "other terms only."
+            f"{feature} is never recorded in channel {channels}: its effect is estimated from"
+            f" the {known.sum():,} sessions that have it; the other {(~applies).sum():,} affect"
+            " only the other terms."
         )
     if not (known | ~applies).all():
         what = feature.removeprefix("opening_").replace("_", " ").replace("asr", "ASR")
@@ -190,10 +190,10 @@ def _number_terms(
 
 
 def _drop_dependent(design: Design) -> None:
-    """Drop each term that is a linear combination of others, the latest of them first."""
+    """Drop each term that is a linear combination of others, the last one first."""
     columns = design.standardised[:, 1:]
     columns /= np.linalg.norm(columns, axis=0)
-    # R keeps every linear relation between columns and has only as many rows as there are terms.
+    # R keeps every linear relation between columns, in only as many rows as there are terms.
     columns = np.linalg.qr(columns, mode="r")
     while True:
         _, r, order = linalg.qr(columns, mode="economic", pivoting=True)

@@ -1,4 +1,4 @@
-"""At which user turn sessions are abandoned: the discrete-time hazard, and whether it is even."""
+"""The user turn at which sessions are abandoned: the discrete-time hazard."""
 
 from __future__ import annotations
 
@@ -9,61 +9,61 @@ import pandas as pd
 from scipy import special, stats
 
 from voice_ai_analytics.abandonment.gates import LEVEL
-from voice_ai_analytics.abandonment.sample import cluster_numbers, effective_clusters, eligible
-from voice_ai_analytics.statistics.intervals import clustered
+from voice_ai_analytics.abandonment.sample import effective_clusters, eligible
+from voice_ai_analytics.abandonment.words import TREND, hazard_verdict
+from voice_ai_analytics.statistics.intervals import clustered, user_clusters
 
 MIN_CLUSTERS = 30
 MIN_EXPECTED_EVENTS = 20
 MOST_BANDS = 10
-# Users of equal size; with fewer a test of many bands finds too much.
+# Effective users; with fewer, a test of many bands finds too much.
 MIN_USERS_PER_BAND = 10
 FEWEST_TELLING = 10  # users with, and users without, an abandonment in a band
-# Users of equal size whose sessions were abandoned; with fewer the tests find too much.
+# Effective users with an abandoned session; with fewer, the tests find too much.
 MIN_ABANDONING = 10
 BAND_COLUMNS = ("first_turn", "last_turn", "n_sessions", "n_users", "n_turns", "n_events")
 BAND_COLUMNS += ("hazard", "ci_low", "ci_high")
 
 
 def fit_hazard(frame: pd.DataFrame, min_cohort_size: int = 0) -> dict:
-    """Estimate the hazard of abandoning by user turn, and test whether it is the same at each.
+    """Return the hazard of abandonment by user turn, and tests of whether it is constant.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        One row a session, as `feature_query` gives it; read are `user_key`, `outcome`,
-        `is_eligible` and `user_turn_count`.
+        One row per session, from `feature_query`, with `user_key`, `outcome`, `is_eligible` and
+        `user_turn_count`.
     min_cohort_size : int
-        A band of turns is one only if so many users reached it, or 30 where that is more.
+        A band of turns needs this many users who reached it, and at least 30.
 
     Returns
     -------
     dict
-        `bands`, one dict a band of user turns: `first_turn` and `last_turn` (null: and later),
+        `bands`, one dict per band of user turns: `first_turn` and `last_turn` (null: and later),
         `n_sessions` and `n_users` that reached it, `n_turns` at risk, `n_events` (sessions
         abandoned after one of its turns), `hazard` = events over turns at risk, in [0, 1], with
         `ci_low` and `ci_high`, null where fewer than 10 users had, or had not, an event.
         `even_p_value` and `even_degrees`: the Wald test that the log-odds of all bands are equal.
         `log_odds_per_doubling` of the turn number, with interval and p value: the trend.
-        `peak_p_value`: the largest p of the highest hazard against each other one. `finding`:
+        `peak_p_value`: the largest p of the highest hazard against any other. `finding`:
         early (the hazard falls and is highest in the first band), late (the reverse), uneven,
         none, or null where nothing is claimed; `verdict`, a sentence, which names a worst turn
-        only where it is told apart from all others.
-        Counts; `censored` by end; `excluded` by reason.
+        only where it differs from all others. Counts; `censored` by outcome; `excluded` by reason.
 
     Notes
     -----
     A session with T user turns is at risk at turns 1 to T. Abandonment after turn T is the event;
-    any other end censors there, so the hazard is cause-specific (Singer and Willett 1993; Allison
-    1982). Variances are from leaving out one user at a time, on the scale of log-odds; the Wald
-    test is referred to F with the effective number of users (Kish), as Hotelling scales it.
-    Bands hold at least 20 events under an even hazard, which does not look at which turns had them.
+    any other outcome censors there, so the hazard is cause-specific (Singer and Willett 1993;
+    Allison 1982). Variances are from leaving out one user at a time, on the scale of log-odds. The
+    Wald test uses F with the effective number of users (Kish) and Hotelling's scaling.
+    Bands have at least 20 expected events under a constant hazard, whichever turns had them.
     """
     if "user_turn_count" not in frame:
         return _nothing("the frame has no user_turn_count", {})
     sessions, excluded = _at_risk(frame)
     turns = sessions["user_turn_count"].astype("int64").to_numpy()
     abandoned = (sessions["outcome"] == "abandoned").to_numpy()
-    clusters = cluster_numbers(sessions["user_key"])
+    clusters = user_clusters(sessions["user_key"])
     counts = {
         "n_sessions": len(sessions),
         "n_events": int(abandoned.sum()),
@@ -102,7 +102,8 @@ def fit_hazard(frame: pd.DataFrame, min_cohort_size: int = 0) -> dict:
     ]
     tests = _tests(risk, events, _mean_turns(turns, firsts), effective)
     result = {"bands": bands, **tests, **counts}
-    return result | _finding(result)
+    result["finding"] = _finding(result)
+    return result | {"verdict": hazard_verdict(result)}
 
 
 def _at_risk(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -128,14 +129,14 @@ def _firsts(
     least_users: int,
     most: int,
 ) -> list[int]:
-    """First turn of each band: enough events if the hazard were even, and enough users."""
+    """Return the first turn of each band, with enough expected events and enough users."""
     at_risk = _reaching(turns)
     furthest = np.zeros(clusters.max() + 1, dtype=int)
     np.maximum.at(furthest, clusters, turns)
     users = _reaching(furthest)
     happened = np.bincount(turns[abandoned], minlength=len(at_risk) + 1)[1:]
     rest, rest_events = (counts[::-1].cumsum()[::-1] for counts in (at_risk, happened))
-    # One session of a thousand turns must not make abandonment look rare.
+    # One session with a thousand turns must not make abandonment look rare.
     common = users >= least_users
     share = happened[common].sum() / at_risk[common].sum()
     can_begin = (
@@ -153,14 +154,14 @@ def _firsts(
 
 
 def _reaching(turns: np.ndarray) -> np.ndarray:
-    """Count what reached turn 1, 2 and so on."""
+    """Return how many reached turn 1, 2 and so on."""
     return np.bincount(turns)[::-1].cumsum()[::-1][1:]
 
 
 def _by_user(
     turns: np.ndarray, abandoned: np.ndarray, clusters: np.ndarray, firsts: list[int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Count turns at risk and events of each user in each band, shape (users, bands)."""
+    """Return turns at risk and events by user and band, shape (users, bands)."""
     edges = np.array([*firsts, turns.max() + 1])
     band = np.searchsorted(edges, turns, side="right") - 1
     risk = [
@@ -172,7 +173,7 @@ def _by_user(
 
 
 def _mean_turns(turns: np.ndarray, firsts: list[int]) -> np.ndarray:
-    """Mean binary logarithm of the turn number over the turns at risk in each band."""
+    """Return the mean binary logarithm of the turn number at risk, by band."""
     at_risk = _reaching(turns)
     logarithms = np.log2(np.arange(1, len(at_risk) + 1)) * at_risk
     places = np.array(firsts) - 1
@@ -180,9 +181,9 @@ def _mean_turns(turns: np.ndarray, firsts: list[int]) -> np.ndarray:
 
 
 def _influence(risk: np.ndarray, events: np.ndarray) -> np.ndarray:
-    """Give by how much each user moves the log-odds of each band, found by leaving the user out.
+    """Return by how much each user moves the log-odds of each band, from leaving the user out.
 
-    The derivative would make too little of the users that a band has few of.
+    The derivative would understate this where a band has few users.
     """
     events_left = events.sum(axis=0) - events
     others_left = (risk - events).sum(axis=0) - (risk - events)
@@ -199,7 +200,6 @@ def _hazard(risk: np.ndarray, events: np.ndarray) -> dict[str, float | None]:
     return {"hazard": float(hazard), "ci_low": float(ends[0]), "ci_high": float(ends[1])}
 
 
-TREND = "log_odds_per_doubling"
 UNTESTED = {
     "even_p_value": None,
     "even_degrees": 0,
@@ -214,7 +214,7 @@ UNTESTED = {
 def _tests(
     risk: np.ndarray, events: np.ndarray, turn: np.ndarray, effective: float
 ) -> dict[str, float | None]:
-    """Test that all bands have one hazard, and estimate how it goes with the turn's logarithm."""
+    """Return a test of a constant hazard, and its trend over the logarithm of the turn."""
     degrees = risk.shape[1] - 1
     if degrees == 0 or effective - degrees < 1:
         return UNTESTED
@@ -243,7 +243,7 @@ def _tests(
 
 
 def _peak_p_value(log_odds: np.ndarray, influence: np.ndarray) -> float:
-    """Test that the band with the highest hazard is above each other one, the nearest included."""
+    """Return the largest p value of the highest hazard against any other band."""
     peak = int(np.argmax(log_odds))
     pairs = (
         clustered(log_odds[peak] - other, influence[:, peak] - moved, np.arange(len(influence)))
@@ -255,7 +255,7 @@ def _peak_p_value(log_odds: np.ndarray, influence: np.ndarray) -> float:
 
 
 def _nothing(reason: str, counts: dict) -> dict:
-    verdict = f"When sessions are abandoned is not estimated: {reason}."
+    verdict = f"When sessions are abandoned couldn't be estimated: {reason}."
     return {"bands": [], **UNTESTED, "n_sessions": 0, "n_events": 0, "n_users": 0} | {
         "n_clusters": 0,
         "censored": {},
@@ -266,53 +266,14 @@ def _nothing(reason: str, counts: dict) -> dict:
     }
 
 
-def _finding(result: dict) -> dict[str, str | None]:
-    """Say whether users abandon early: where both tests allow it and no later turn is worse."""
+def _finding(result: dict) -> str | None:
+    """Return early or late only where both tests allow it and no other band is worse."""
     first, last = result["bands"][0], result["bands"][-1]
-    peak = max(result["bands"], key=lambda band: band["hazard"])
-    sample = (
-        f"in {result['n_sessions']:,} sessions with a user turn ({result['n_events']:,} abandoned)"
-    )
-    if result["n_users"]:
-        sample += f" of {result['n_users']:,} users"
     if result["even_p_value"] is None:
-        verdict = f"Too few users abandoned to compare turns, {sample}: {_share(first)}."
-        return {"finding": None, "verdict": verdict}
-    ratio, low, high = (np.exp(result[f"{TREND}{end}"]) for end in ("", "_ci_low", "_ci_high"))
-    tests = (
-        f"{sample}, the same hazard at every turn has p {_p(result['even_p_value'])}, and the odds"
-        f" change by a factor of {ratio:.2f} ({low:.2f} to {high:.2f}) when the turn number doubles"
-    )
-    finding, start = "uneven", f"Sessions are abandoned most at user {band_name(peak)}"
-    if not result["peak_p_value"] < LEVEL:
-        start = "Some user turns are abandoned at more than others, none more than all others"
+        return None
     if result["even_p_value"] >= LEVEL:
-        finding, start = "none", "There is no evidence that some turns are abandoned at more"
-    elif result["trend_p_value"] < LEVEL and peak is (first if result[TREND] < 0 else last):
-        finding = "early" if peak is first else "late"
-        start = f"Sessions are abandoned {finding}"
-    shares = "; ".join(_share(band) for band in result["bands"] if band in (first, peak, last))
-    leaving = "; where users differ, those more prone leave first, which alone can do this"
-    leaving = leaving if finding == "early" else ""
-    return {"finding": finding, "verdict": f"{start}: {shares}; {tests}{leaving}."}
-
-
-def band_name(band: dict) -> str:
-    """Name a band of turns, from the result or from its table."""
-    if pd.isna(band["last_turn"]):
-        return f"turn {band['first_turn']:.0f} and later"
-    if band["first_turn"] == band["last_turn"]:
-        return f"turn {band['first_turn']:.0f}"
-    return f"turns {band['first_turn']:.0f} to {band['last_turn']:.0f}"
-
-
-def _share(band: dict) -> str:
-    each = "" if band["first_turn"] == band["last_turn"] else " a turn"
-    return (
-        f"{100 * band['hazard']:.1f} %{each} at {band_name(band)}, which {band['n_sessions']:,}"
-        " reach"
-    )
-
-
-def _p(value: float) -> str:
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
+        return "none"
+    peak = max(result["bands"], key=lambda band: band["hazard"])
+    if result["trend_p_value"] < LEVEL and peak is (first if result[TREND] < 0 else last):
+        return "early" if peak is first else "late"
+    return "uneven"

@@ -38,7 +38,7 @@ from voice_ai_analytics.statistics.logistic import LogisticFit
 TARGET = "abandoned against completed, among eligible sessions"
 
 
-# On narrow matrices threads cost more than they give, and their number would change last digits.
+# On narrow matrices threads cost more than they save, and would change the last digits.
 @threadpool_limits.wrap(limits=1)
 def fit_abandonment(
     frame: pd.DataFrame,
@@ -49,27 +49,27 @@ def fit_abandonment(
     seed: int = 0,
     boosting: bool = False,
 ) -> AbandonmentModel:
-    """Estimate how session features are associated with abandonment.
+    """Return how session features are associated with abandonment.
 
-    Every column of the frame except its keys is a feature: numbers enter as they are, booleans
-    and texts as treatment-coded levels against a named reference, null among them as "unknown".
+    Every column of the frame except its keys is a feature. Numbers enter as they are; booleans and
+    text as treatment-coded levels against a named reference, with null as the level "unknown".
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        One row a session, as `feature_query` gives it: `session_key`, `user_key` (null where the
-        session names no user), `outcome`, `is_eligible`, optionally `opening_user_turns`, and the
-        features. Row order does not matter.
+        One row per session, from `feature_query`: `session_key`, `user_key` (null where the user
+        isn't known), `outcome`, `is_eligible`, optionally `opening_user_turns`, and the features.
+        Row order doesn't matter.
     k : int
-        Number of first user turns the opening features were taken over; used in texts.
+        How many user turns make up the opening; used in text.
     include_after_the_fact : bool
         Also use `duration_seconds`, `turn_count` and `user_turn_count`, marked as such.
     folds : int
         Folds of the cross-validation, grouped by user.
     bootstrap : int
-        Replicates, over users, of the interval of the AUC.
+        Replicates over users for the interval of the AUC.
     seed : int
-        Of folds and bootstrap.
+        Random seed for folds and bootstrap.
     boosting : bool
         Also compare with gradient boosting, see `compare_boosting`.
 
@@ -77,7 +77,7 @@ def fit_abandonment(
     -------
     AbandonmentModel
         `to_json()` holds, for each term, `log_odds` (per unit; for a level, against the
-        reference) with its cluster-robust `std_error`, and `ci_low` and `ci_high`, the 95 %
+        reference) with its cluster-robust `std_error`, and `ci_low` and `ci_high`, the 95%
         interval of `log_odds`. Odds ratios are per standard deviation over the sessions that
         have the feature, per 0.1 where the feature lies in [0, 1], and per unit; each has its
         own interval. Average marginal effects are probabilities per unit, or the change from
@@ -87,16 +87,16 @@ def fit_abandonment(
     Raises
     ------
     UserError
-        If a needed column is missing or an option is out of range.
+        If a required column is missing or an option is out of range.
 
     Notes
     -----
     `std_error` is the sandwich summed over G users with the correction G/(G-1) (N-1)/(N-P), as
-    statsmodels and Stata have it (Liang and Zeger 1986). p values and intervals are from it and
-    the normal distribution; where fewer than 50 users of equal size would weigh as much, from
-    the jackknife over users and t with G-1 degrees of freedom (MacKinnon, Nielsen and Webb
-    2023). q values: Benjamini and Hochberg (1995). Average marginal effects: Bartus (2005),
-    intervals by the delta method. Separation: Konis (2007).
+    in statsmodels and Stata (Liang and Zeger 1986). p values and intervals use it with the normal
+    distribution. Where the effective number of users is below 50, they use the jackknife over
+    users with t and G-1 degrees of freedom (MacKinnon, Nielsen and Webb 2023). q values:
+    Benjamini and Hochberg (1995). Average marginal effects: Bartus (2005), intervals by the delta
+    method. Separation: Konis (2007).
     """
     _check_arguments(frame, k=(k, 1), folds=(folds, 2), bootstrap=(bootstrap, 100))
     frame = frame.sort_values("session_key", ignore_index=True)
@@ -159,10 +159,10 @@ def fit_abandonment(
 def _check_arguments(frame: pd.DataFrame, **options: tuple[int, int]) -> None:
     for name, (value, least) in options.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise UserError(f"{name} is {value!r}: give a whole number, {least} or more")
+            raise UserError(f"{name} is {value!r}, but must be a whole number, {least} or more")
     for column in ("session_key", "user_key", "outcome", "is_eligible"):
         if column not in frame:
-            raise UserError(f"the feature frame has no column {column}: use feature_query")
+            raise UserError(f"the feature frame has no column {column}; use feature_query")
 
 
 def _estimates(
@@ -195,8 +195,8 @@ def _language_notes(sessions: pd.DataFrame) -> list[str]:
         return []
     n = int(sessions["user_key"].isin(several).sum())
     return [
-        f"{len(several):,} users ({n:,} sessions) used several languages: the effect of a language"
-        " compares sessions, within and between users together."
+        f"{len(several):,} users ({n:,} sessions) used several languages, so the effect of a"
+        " language compares sessions both within and between users."
     ]
 
 
@@ -206,14 +206,14 @@ def _cluster_notes(sessions: pd.DataFrame, clusters: np.ndarray) -> list[str]:
     notes, alone = [], int(sessions["user_key"].isna().sum())
     if alone:
         notes.append(
-            f"{alone:,} sessions name no user: each counts as a user of its own, so intervals are "
-            "too narrow if such users come back."
+            f"{alone:,} sessions have no known user: each counts as its own user, so intervals are "
+            "too narrow if these users come back."
         )
     effective = effective_clusters(clusters)
     if effective < MIN_CLUSTERS:
         notes.append(
-            f"{len(np.unique(clusters)):,} users, worth {effective:.0f} of equal size, are fewer "
-            f"than {MIN_CLUSTERS}: p values and intervals come from leaving out one user at a time "
-            "and are still unreliable."
+            f"{len(np.unique(clusters)):,} users (effectively {effective:.0f}) are fewer than "
+            f"{MIN_CLUSTERS}: p values and intervals come from leaving out one user at a time and "
+            "are still unreliable."
         )
     return notes

@@ -1,4 +1,4 @@
-"""Completed, abandoned or transferred: transfers as an end of their own beside abandonment."""
+"""Completed, abandoned or transferred: transfers as a separate outcome."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from statsmodels.stats.multitest import multipletests
 from voice_ai_analytics.abandonment.design import encode_features
 from voice_ai_analytics.abandonment.gates import LEVEL
 from voice_ai_analytics.abandonment.sample import (
+    ENDS,
     Declined,
     Sample,
     effective_clusters,
     features_of,
     modelled_sessions,
 )
+from voice_ai_analytics.abandonment.words import transfer_verdict
 
-ENDS = ("completed", "abandoned", "transferred")
 MIN_CLUSTERS = 30
-# Users of equal size in each end.
+# Effective users in each outcome.
 MIN_OF_AN_END = 20
 MIN_EVENTS_PER_TERM = 10
 MIN_USERS_PER_TERM = 2
-# Past these log-odds a term separates the outcomes, and its estimate has no end.
+# Beyond these log-odds a term separates the outcomes and has no finite estimate.
 SEPARATION_LOG_ODDS = 15.0
 TOO_MANY = "too few sessions or users for so many terms"
 
 
 def fit_multinomial(frame: pd.DataFrame, k: int = 3, include_after_the_fact: bool = False) -> dict:
-    """Estimate which features go with abandonment and which with transfer, against completion.
+    """Return which features go with abandonment, and which with transfer, against completion.
 
     Parameters
     ----------
@@ -42,11 +43,11 @@ def fit_multinomial(frame: pd.DataFrame, k: int = 3, include_after_the_fact: boo
     Returns
     -------
     dict
-        `coefficients`, one dict an outcome and term: `log_odds` per unit (for a level, against
+        `coefficients`, one dict per outcome and term: `log_odds` per unit (for a level, against
         the reference) of that outcome against completed, `std_error`, `ci_low`, `ci_high`,
         `p_value`, `q_value` over all of them, and the odds ratio per standard deviation, or per
-        unit for a level, with its interval. `cluster_wald_p_value` that none of them differs
-        from 0; the sentence names no feature unless it is below 0.05. `n_completed`,
+        unit for a level, with its interval. `cluster_wald_p_value` tests that all of them
+        are 0; the verdict names a feature only if it is below 0.05. `n_completed`,
         `n_abandoned`, `n_transferred`, `n_users`, `n_clusters`; `excluded` by reason; `dropped`
         terms; `verdict`, a sentence.
 
@@ -82,7 +83,7 @@ def fit_multinomial(frame: pd.DataFrame, k: int = 3, include_after_the_fact: boo
         "excluded": sample.excluded,
         "dropped": sample.design.dropped + trimmed,
     }
-    return result | {"verdict": _verdict(result, declined)}
+    return result | {"verdict": transfer_verdict(result, declined)}
 
 
 def _require_ends(sample: Sample) -> None:
@@ -95,13 +96,13 @@ def _require_ends(sample: Sample) -> None:
         worth = effective_clusters(sample.clusters[sample.sessions["outcome"] == end])
         if worth < MIN_OF_AN_END:
             raise Declined(
-                f"the users whose sessions were {end} are worth {worth:.0f} of equal size;"
+                f"the users whose sessions were {end} are effectively {worth:.0f};"
                 f" {MIN_OF_AN_END} are needed"
             )
 
 
 def _settle(sample: Sample, features: list[str], k: int) -> bool:
-    """Encode the terms that the sessions can bear; false if these are too many."""
+    """Encode the terms; return false if the sessions are too few for them."""
     while True:
         sample.design = encode_features(sample.sessions, sample.clusters, features, k)
         if not sample.design.left_out:
@@ -124,19 +125,19 @@ def _fit(sample: Sample):
     outcome = pd.Categorical(sample.sessions["outcome"], ENDS).codes
     columns, groups = sample.design.standardised, {"groups": sample.clusters}
     with warnings.catch_warnings():
-        # Separation is looked for below.
+        # Separation is checked below.
         warnings.simplefilter("ignore")
         fit = sm.MNLogit(outcome, columns).fit(
             method="newton", disp=0, tol=1e-10, cov_type="cluster", cov_kwds=groups
         )
     far = np.abs(columns @ fit.params).max()
     if not fit.mle_retvals["converged"] or not far < SEPARATION_LOG_ODDS:
-        raise Declined("some term separates the outcomes, so that its effect is not finite")
+        raise Declined("a term separates the outcomes, so its effect isn't finite")
     return fit
 
 
 def _whole_p_value(sample: Sample, fit) -> float | None:
-    """Test that no term matters for any outcome; none where users are too few for so many."""
+    """Return the p value of no term mattering for any outcome; None where users are too few."""
     slopes = np.arange(fit.params.size) % len(fit.params) > 0
     values, covariance = fit.params.T.ravel()[slopes], fit.cov_params()[np.ix_(slopes, slopes)]
     degrees, effective = len(values), effective_clusters(sample.clusters)
@@ -188,30 +189,3 @@ def _coefficients(sample: Sample, fit) -> list[dict]:
     ):
         row["q_value"] = q
     return rows
-
-
-def _verdict(result: dict, declined: str | None) -> str:
-    if declined:
-        return f"Transfers as an end of their own are not estimated: {declined}."
-    counted = ", ".join(f"{result[f'n_{end}']:,} {end}" for end in ENDS)
-    p_value = result["cluster_wald_p_value"]
-    if p_value is None or p_value >= LEVEL:
-        told = (
-            "users are too few to test so many" if p_value is None else f"p {p_value:.3f} for all"
-        )
-        return (
-            f"With transfers as an end of their own ({counted} sessions), there is no evidence of"
-            f" any feature: {told}."
-        )
-    found = []
-    for end in ENDS[1:]:
-        rows = [row for row in result["coefficients"] if row["outcome"] == end]
-        named = [
-            f"{row['term']} (odds ratio {row['odds_ratio']:.2f}, "
-            f"{row['odds_ratio_ci_low']:.2f} to {row['odds_ratio_ci_high']:.2f})"
-            for row in sorted(rows, key=lambda row: row["q_value"])
-            if row["q_value"] < LEVEL
-        ]
-        some = "there is no evidence of any feature" if not named else ", ".join(named)
-        found.append(f"with {end} rather than completed: {some}")
-    return f"With transfers as an end of their own ({counted} sessions), {'; '.join(found)}."

@@ -1,4 +1,4 @@
-"""Which sessions an abandonment model is made of, and why the others are not in it."""
+"""The sessions that an abandonment model uses, and why it leaves others out."""
 
 from dataclasses import dataclass, field
 
@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from voice_ai_analytics.abandonment.design import Design
-from voice_ai_analytics.statistics.intervals import effective_number
+from voice_ai_analytics.statistics.intervals import effective_number, user_clusters
 
 KEYS = ("session_key", "user_key", "outcome", "is_eligible", "opening_user_turns")
+ENDS = ("completed", "abandoned", "transferred")
 AFTER_THE_FACT = ("duration_seconds", "turn_count", "user_turn_count")
 
 
@@ -18,7 +19,7 @@ class Declined(Exception):
 
 @dataclass
 class Sample:
-    """The sessions still in the model, why others left, and the terms they allow."""
+    """The sessions still in the model, why others left, and the terms that remain."""
 
     sessions: pd.DataFrame
     excluded: dict[str, int]
@@ -28,16 +29,16 @@ class Sample:
 
     @property
     def outcome(self) -> np.ndarray:
-        """Abandoned as 1.0, completed as 0.0."""
+        """Return 1.0 for abandoned, 0.0 for completed sessions."""
         return (self.sessions["outcome"] == "abandoned").to_numpy(dtype=float)
 
     @property
     def clusters(self) -> np.ndarray:
-        """A number for each user, and for each session without one."""
-        return cluster_numbers(self.sessions["user_key"])
+        """Return the number of each session's user; a session without one is its own."""
+        return user_clusters(self.sessions["user_key"])
 
     def leave_out(self, rows_by_reason: dict[str, np.ndarray]) -> None:
-        """Take sessions out, each counted under the first of its reasons."""
+        """Remove sessions, each counted under the first of its reasons."""
         gone = np.zeros(len(self.sessions), dtype=bool)
         for reason, rows in rows_by_reason.items():
             self.excluded[reason] = self.excluded.get(reason, 0) + int((rows & ~gone).sum())
@@ -45,34 +46,26 @@ class Sample:
         self.sessions = self.sessions[~gone].reset_index(drop=True)
 
 
-def cluster_numbers(users: pd.Series) -> np.ndarray:
-    """Give a number from 0 upwards to each user, and to each session without one."""
-    codes, known = pd.factorize(users)
-    alone = codes < 0
-    codes[alone] = len(known) + np.arange(alone.sum())
-    return codes
-
-
 def effective_clusters(clusters: np.ndarray) -> float:
-    """Give how many users of equal size these are worth: a few heavy users make few of many."""
+    """Return the effective number of users, which a few heavy users make small."""
     return effective_number(np.bincount(clusters))
 
 
 def features_of(frame: pd.DataFrame, include_after_the_fact: bool) -> list[str]:
-    """Name the columns that are features, in their order."""
+    """Return the columns that are features, in their order."""
     left_out = KEYS if include_after_the_fact else (*KEYS, *AFTER_THE_FACT)
     return [column for column in frame if column not in left_out]
 
 
 def eligible(frame: pd.DataFrame) -> pd.Series:
-    """Say of each session whether it is known to be eligible."""
+    """Return for each session whether it is known to be eligible."""
     return frame["is_eligible"].eq(True).fillna(False).astype(bool)
 
 
 def modelled_sessions(
     frame: pd.DataFrame, k: int, ends: tuple[str, ...] = ("completed", "abandoned")
 ) -> tuple[pd.DataFrame, dict, list[str]]:
-    """Keep the eligible sessions that ended so, and count the others by reason."""
+    """Return the eligible sessions that ended so, the counts of others by reason, and notes."""
     reason = frame["outcome"].astype("object").where(frame["outcome"].notna(), "unknown")
     reason = reason.replace({"unknown": "outcome unknown"})
     in_target = reason.isin(ends)
@@ -82,8 +75,8 @@ def modelled_sessions(
     notes = []
     if "transferred" not in ends:
         notes = [
-            f"{excluded['transferred']:,} transferred sessions are neither completed nor abandoned:"
-            " they are left out, not counted as either."
+            f"{excluded['transferred']:,} transferred sessions are neither completed nor abandoned,"
+            " so they are left out."
         ]
     sessions = frame[keep].reset_index(drop=True)
     if "opening_user_turns" in sessions and (sessions["opening_user_turns"] > 0).any():

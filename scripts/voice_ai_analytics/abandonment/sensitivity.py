@@ -1,4 +1,4 @@
-"""What becomes of the abandonment model under other openings and other targets."""
+"""The abandonment model under other openings and other targets."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import pandas as pd
 from voice_ai_analytics.abandonment.gates import strongest
 from voice_ai_analytics.abandonment.model import AbandonmentModel, fit_abandonment
 from voice_ai_analytics.abandonment.sample import eligible
+from voice_ai_analytics.abandonment.words import settings_verdict
 
 OPENINGS = (1, 2, 3, 5)
 MEASURES = ("opening_asr_confidence", "opening_error_proportion", "opening_intent_confidence")
-# To compare settings needs less exact ends of an interval than to name a predictor.
+# Comparing settings needs less exact intervals than naming a predictor.
 BOOTSTRAP = 200
 HELPER = "has_user_turn"  # the term that tells silent sessions from others
 KNOWN_ENDS = ("transferred", "failed", "timed_out")
@@ -22,21 +23,21 @@ BROKEN = ("failed", "timed_out")
 def compare_settings(
     main: AbandonmentModel, frame: pd.DataFrame, openings: pd.DataFrame | None = None
 ) -> dict:
-    """Fit the abandonment model again under other openings and other targets.
+    """Return the abandonment model under other openings and other targets.
 
     Parameters
     ----------
     main : AbandonmentModel
-        The model of `frame`; its options are kept.
+        The model of `frame`, whose options are used.
     frame : pandas.DataFrame
         As for `fit_abandonment`.
     openings : pandas.DataFrame or None
-        As `openings_query` gives it, one row a session; None to leave k alone.
+        From `openings_query`, one row per session; None to keep k.
 
     Returns
     -------
     dict
-        `settings`, one dict a setting, the main one first; the others change k, count any other
+        `settings`, one dict per setting, the main one first; the others change k, count any other
         known end as completed, failed and timed-out sessions as abandoned, or keep sessions
         without a user turn: `setting`, `k`, `n_sessions`,
         `n_events`, `n_users`, `strongest_predictor` (null: no evidence), for each opening measure
@@ -53,13 +54,13 @@ def compare_settings(
             model = fit_abandonment(variant, k=k, bootstrap=BOOTSTRAP, **options).result
             model = _without_helper(model)
         rows.append(_row(setting, k, model))
-    return {"settings": rows, "verdict": _verdict(rows)}
+    return {"settings": rows, "verdict": settings_verdict(rows)}
 
 
 def _settings(
     frame: pd.DataFrame, openings: pd.DataFrame | None, k: int
 ) -> Iterator[tuple[str, int, pd.DataFrame | None]]:
-    """Name each setting and give its frame; none where it would be the main one again."""
+    """Yield each setting with its k and frame; None where it would equal the main one."""
     if openings is not None:
         for other in OPENINGS:
             if other != k:
@@ -88,9 +89,9 @@ def _with_opening(frame: pd.DataFrame, openings: pd.DataFrame, k: int) -> pd.Dat
 
 
 def _with_silent(frame: pd.DataFrame, silent: pd.Series) -> pd.DataFrame:
-    """Give silent sessions a term of their own, and at each opening measure their channel's mean.
+    """Return the frame with a term for silent sessions, and their channel's mean for each measure.
 
-    There it bears on no slope. A channel that never has the measure still has none.
+    The mean affects no slope. A channel that never has the measure still has none.
     """
     channel = frame["channel"].fillna("") if "channel" in frame else pd.Series("", frame.index)
     filled = {
@@ -103,9 +104,9 @@ def _with_silent(frame: pd.DataFrame, silent: pd.Series) -> pd.DataFrame:
 
 
 def _without_helper(result: dict) -> dict | None:
-    """Leave the term that marks silent sessions out of what is named.
+    """Return a result without the term that marks silent sessions.
 
-    None where it separates them: they have left, and the model is the main one again.
+    None where that term separates them: they have left, and the model equals the main one.
     """
     if any(item["term"].startswith(HELPER) for item in result["separation"]):
         return None
@@ -117,7 +118,7 @@ def _without_helper(result: dict) -> dict | None:
 
 
 def _row(setting: str, k: int, result: dict | None) -> dict:
-    """Give what a setting found; without a result, no session makes it differ from the main one."""
+    """Return what a setting found; without a result, it equals the main one."""
     result = result or {"coefficients": [], "auc": {}, "verdict": "no session makes it differ"}
     terms = {term["term"]: term for term in result["coefficients"]}
     row = {"setting": setting, "k": k, "strongest_predictor": result.get("strongest_predictor")}
@@ -128,19 +129,3 @@ def _row(setting: str, k: int, result: dict | None) -> dict:
             row[f"{short}_odds_ratio{end}"] = terms.get(name, {}).get(f"odds_ratio_per_sd{end}")
     row |= {f"auc_{part}": result["auc"].get(part) for part in ("estimate", "ci_low", "ci_high")}
     return row | {"declined": None if result["coefficients"] else result["verdict"]}
-
-
-def _verdict(rows: list[dict]) -> str:
-    fitted = [row for row in rows if not row["declined"]]
-    if not fitted:
-        return "No setting could be estimated, so there is nothing to compare."
-    named = pd.Series([row["strongest_predictor"] for row in fitted], dtype="object")
-    counts = named.fillna("").value_counts()
-    told = "; ".join(
-        f"{name} is the strongest predictor in {n}" if name else f"no evidence of one in {n}"
-        for name, n in counts.items()
-    )
-    start = f"All {len(fitted)} settings agree" if len(counts) == 1 else "The settings disagree"
-    others = len(rows) - len(fitted)
-    rest = f"; {others} more could not be estimated or would not differ" if others else ""
-    return f"{start}: {told}{rest}. They share sessions, so that none confirms another."

@@ -19,9 +19,9 @@ SEPARATION_LOG_ODDS = 15.0
 
 
 def settle(sample: Sample, features: list[str], k: int, folds: int) -> LogisticFit | None:
-    """Leave sessions out until every term has a finite estimate, and give the fit.
+    """Leave sessions out until every term has a finite estimate, and return the fit.
 
-    None if the sessions left are too few for the terms.
+    None if the remaining sessions are too few for the terms.
     """
     while True:
         outcome, clusters = sample.outcome, sample.clusters
@@ -49,17 +49,17 @@ def settle(sample: Sample, features: list[str], k: int, folds: int) -> LogisticF
 def _require_both_outcomes(outcome: np.ndarray, clusters: np.ndarray, folds: int) -> None:
     n, events = len(outcome), int(outcome.sum())
     if n == 0:
-        raise Declined("no eligible session that could be modelled was completed or abandoned")
+        raise Declined("no eligible session that can be modeled was completed or abandoned")
     if events in (0, n):
         only = "abandoned" if events else "completed"
         raise Declined(f"all {n:,} sessions were {only}, and both outcomes are needed")
     users = min(len(np.unique(clusters[outcome == value])) for value in (0, 1))
     if users < folds:
-        raise Declined(f"one of the two outcomes comes from {users} users; {folds} are needed")
+        raise Declined(f"one of the two outcomes comes from only {users} users; {folds} are needed")
 
 
 def _can_bear(sample: Sample) -> bool:
-    """Whether there are sessions and users enough for the terms; declines if for none."""
+    """Return whether there are enough sessions and users for the terms; decline if for none."""
     terms = sample.design.terms
     if not terms and not sample.separation:
         raise Declined("no feature varies, so there is no term to test")
@@ -80,17 +80,17 @@ def _can_bear(sample: Sample) -> bool:
 
 def _separated(separation: list[dict]) -> str:
     named = ", ".join(dict.fromkeys(item["term"] for item in separation))
-    return f"abandoned and completed sessions are separated by {named}, whose effect is not finite"
+    return f"{named} separates abandoned from completed sessions, so its effect isn't finite"
 
 
 def _separation(
     design: Design, outcome: np.ndarray, fitted: LogisticFit
 ) -> tuple[list[dict], np.ndarray]:
-    """Find terms without a finite estimate, and the sessions they predict perfectly.
+    """Return terms without a finite estimate, and the sessions that they predict perfectly.
 
-    A direction in which the likelihood never falls exists exactly if a linear programme has a
-    positive optimum (Konis 2007). It is only solved when a fitted probability is near 0 or 1,
-    as it always is then: each iteration moves a diverging log-odds by about 1.
+    There is a direction in which the likelihood never falls exactly if a linear program has a
+    positive optimum (Konis 2007). It is solved only where a fitted probability is near 0 or 1,
+    which separation implies: each iteration moves a diverging log-odds by about 1.
     """
     columns = design.standardised
     predicted = np.zeros(len(outcome), dtype=bool)
@@ -103,7 +103,7 @@ def _separation(
     predicted = signed @ direction > 1e-6
     if not predicted.any():
         return [], predicted
-    # The optimum touches some sessions even where a margin to all of them exists.
+    # The optimum touches some sessions even where there is a margin to all of them.
     width = columns.shape[1]
     margin = optimize.linprog(
         np.r_[np.zeros(width), -1.0],
@@ -122,7 +122,7 @@ def _separation(
 
 
 def _firth(design: Design, outcome: np.ndarray, separated: set[str]) -> list[dict]:
-    """Penalised estimates of separated terms, in their own units; sessions as independent."""
+    """Return penalized estimates of separated terms, with sessions as independent."""
     columns = design.standardised
     fit, rows = fit_firth(columns, outcome), []
     for i, term in enumerate(design.terms, start=1):

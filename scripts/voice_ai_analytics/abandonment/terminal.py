@@ -13,22 +13,22 @@ from voice_ai_analytics.abandonment.results import AbandonmentModel
 from voice_ai_analytics.abandonment.words import interval, number, probability
 
 
-def render(model: AbandonmentModel, console: Console) -> None:
-    """Print the model as a table, what stands beside it, what was left out, and last the verdict.
+def render(result: AbandonmentModel, console: Console) -> None:
+    """Print the model, the other parts, what was left out, and the verdict.
 
     Parameters
     ----------
-    model : AbandonmentModel
-        From `fit_abandonment`.
+    result : AbandonmentModel
+        From `study_abandonment` or `fit_abandonment`.
     console : rich.console.Console
         Where to print.
     """
-    result = model.result
+    result = result.result
     if result["coefficients"]:
-        # As narrow as it can be: 80 columns must hold it.
+        # As narrow as possible: it must fit into 80 columns.
         table = Table(box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
-        table.title = f"Association with abandonment\n{result['target']}; 95 % intervals"
-        table.caption = "effect: mean change of the probability per unit, or against the reference"
+        table.title = f"Association with abandonment\n{result['target']}; 95% intervals"
+        table.caption = "effect: mean change in the probability per unit, or against the reference"
         table.add_column("term", overflow="fold")
         for heading in ("odds ratio\nper SD", "odds ratio\nper 0.1", "p", "q", "effect"):
             table.add_column(heading, justify="right", no_wrap=True)
@@ -69,7 +69,7 @@ def _cell(row: dict, name: str) -> str:
 
 
 def _print_sections(result: dict, console: Console) -> None:
-    """Print what stands beside the model, each part with its sentence.
+    """Print the parts beside the model, each with its verdict.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def _print_sections(result: dict, console: Console) -> None:
 
 
 def _table(title: str, *headings: str) -> Table:
-    # As narrow as it can be: 80 columns must hold it.
+    # As narrow as possible: it must fit into 80 columns.
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title=title)
     first, *others = headings
     table.add_column(first, overflow="fold")
@@ -117,7 +117,7 @@ def _penalised(row: dict) -> str:
 
 
 def _hazard(hazard: dict) -> Table:
-    headings = ("user turn", "sessions\nreaching it", "abandoned", "of turns\nat risk", "95 %")
+    headings = ("user turn", "sessions\nreaching it", "abandoned", "of turns\nat risk", "95%")
     table = _table("Abandonment by user turn", *headings)
     for band in hazard["bands"]:
         first, last = band["first_turn"], band["last_turn"]
@@ -153,7 +153,7 @@ def _span(row: dict, text, prefix: str = "") -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}%"
 
 
 def _ratio(value: float | None) -> str:

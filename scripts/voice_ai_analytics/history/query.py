@@ -100,8 +100,9 @@ def query_metrics(
     sorted_query = query.model_copy(update={"order_by": query.order_by or query.group_by})
     statement, moment = checked_statement(MetricCompiler(project), sorted_query), None
     if as_of is not None:
-        # History is read into data frames, which take half a second to load.
-        from voice_ai_analytics.history.as_of import as_of_moment, as_of_statement, check_history
+        # The past takes a SQL parser and data frames, which load slowly.
+        from voice_ai_analytics.history.as_of import as_of_moment, check_history
+        from voice_ai_analytics.history.rewrite import as_of_statement
         from voice_ai_analytics.warehouse import Warehouse
 
         moment, warehouse = as_of_moment(as_of), Warehouse(project)

@@ -85,3 +85,34 @@ def suppress(
     if any(reasons) and shown:
         reasons[min(shown, key=lambda number: sizes[number])] = PROTECTING
     return cohorts.assign(suppressed=reasons)
+
+
+def suppressed_comparison(cohorts: pd.DataFrame, group: str | None, reference: str | None) -> str:
+    """Return why one cohort must not be compared with others.
+
+    Parameters
+    ----------
+    cohorts : pandas.DataFrame
+        From `suppress`.
+    group : str
+        The cohort that is compared.
+    reference : str or None
+        The cohort that it is compared with; None for all other known ones.
+
+    Returns
+    -------
+    str
+        Empty where the comparison may be shown.
+    """
+    hidden, is_group = cohorts["suppressed"] != "", cohorts["cohort"] == group
+    is_reference = cohorts["cohort"] == reference
+    if reference is None:
+        is_reference = cohorts["cohort"].notna() & ~is_group
+    reasons = set()
+    for members in (is_group, is_reference):
+        inside = hidden & members
+        # A side with every hidden cohort is the total less what is shown, which reveals nothing.
+        if inside.any() and (reference is not None or (hidden & ~members).any()):
+            reasons |= set(cohorts["suppressed"][inside])
+    # That a cohort is small says more than that it protects another; it sorts first.
+    return min(reasons, default="")

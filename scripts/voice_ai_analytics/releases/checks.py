@@ -1,4 +1,4 @@
-"""What can be checked of the assumptions of a comparison of two ASR releases."""
+"""Checks of the assumptions of a comparison of two ASR releases."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from voice_ai_analytics.releases.effects import Strata, cautious, standardise
 from voice_ai_analytics.releases.frame import MIX
 from voice_ai_analytics.statistics.intervals import clustered
 
-ALPHA = 0.1  # of a trend: missing one is worse than seeing one
+ALPHA = 0.1  # for a trend: missing one is worse than a false alarm
 FEWEST_WEEKS = 4  # of each release
 
 
 @dataclass(frozen=True)
 class Trend:
-    """The trend within both releases, drawn on from the middle of one to that of the other.
+    """The trend within both releases, extended from the middle of one to the middle of the other.
 
     Parameters
     ----------
     change : float
-        What the trend alone makes of the rate between these middles.
+        By how much the trend alone changes the rate between these middles.
     p_value : float
-        Of no trend.
+        For no trend.
     n : int
         Sessions that it is estimated from.
     left : dict
@@ -38,7 +38,7 @@ class Trend:
 
     @property
     def is_in_the_way(self) -> bool:
-        """Whether there may be a trend that goes the same way and leaves no evidence of more."""
+        """Return whether a trend in the same direction may explain the whole difference."""
         difference = self.left["difference"] + self.change
         leaves = self.left["ci_low"] > 0 if difference > 0 else self.left["ci_high"] < 0
         return bool(self.p_value < ALPHA and difference * self.change > 0 and not leaves)
@@ -47,7 +47,7 @@ class Trend:
 def trend(
     rows: pd.DataFrame, strata: Strata, difference: float, influence: np.ndarray
 ) -> Trend | None:
-    """Take out of an adjusted difference what a trend within both releases would have made.
+    """Return the trend within both releases, and an adjusted difference without it.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def trend(
 
 
 def _trend(rows: pd.DataFrame, strata: np.ndarray, time: np.ndarray) -> tuple[float, np.ndarray]:
-    """Regress a rate on time within strata and releases."""
+    """Return the slope of a rate over time, within strata and releases."""
     numerator, denominator = (rows[name].to_numpy() for name in ("numerator", "denominator"))
     size = strata.max() + 1
     totals = np.bincount(strata, denominator, size)
@@ -95,7 +95,7 @@ def _trend(rows: pd.DataFrame, strata: np.ndarray, time: np.ndarray) -> tuple[fl
 
 
 def mix_shift(rows: pd.DataFrame, strata: Strata, influence: np.ndarray, difference: float) -> dict:
-    """Give what the raw difference owes to the mix of sessions.
+    """Return how much of the raw difference comes from the mix of sessions.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def mix_shift(rows: pd.DataFrame, strata: Strata, influence: np.ndarray, differe
     Returns
     -------
     dict
-        `value`, raw less adjusted, with its interval and `p_value`.
+        `value`, raw minus adjusted, with its interval and `p_value`.
     """
     whole = np.zeros(len(rows), dtype=int)
     raw, shares, _ = standardise(rows, whole)
@@ -119,21 +119,21 @@ def mix_shift(rows: pd.DataFrame, strata: Strata, influence: np.ndarray, differe
 
 
 def mix_distance(rows: pd.DataFrame, columns=MIX) -> tuple[float, float]:
-    """Measure how far the mixes of both releases are apart, and how far chance alone puts them.
+    """Return the distance between the mixes of both releases, and the distance by chance.
 
     Parameters
     ----------
     rows : pandas.DataFrame
         From `metric_rows`.
     columns : sequence of str
-        What the mix is made of.
+        The columns that define the mix.
 
     Returns
     -------
     distance, by_chance : float
-        The total variation distance: the share of one release's sessions that would have to be
-        others for the mix to be the other's. About what it is for two random halves, sessions
-        taken as independent.
+        The total variation distance: the share of one release's sessions that would have to
+        change for both mixes to be equal. And its approximate size for two random halves of
+        independent sessions.
     """
     codes = rows.groupby(list(columns)).ngroup()
     sizes = [
@@ -147,7 +147,7 @@ def mix_distance(rows: pd.DataFrame, columns=MIX) -> tuple[float, float]:
 
 
 def users_in_both(rows: pd.DataFrame) -> tuple[int, int]:
-    """Count the users that both releases served, and all."""
+    """Return the number of users that both releases served, and of all users."""
     known = rows[rows["has_user"]]
     releases = known.groupby("cluster")["is_after"].nunique()
     return int((releases == 2).sum()), len(releases)

@@ -1,9 +1,10 @@
-"""All estimates of one metric for two ASR releases, their checks, and the one to rest on."""
+"""All estimates of one metric for two ASR releases, their checks, and the primary one."""
 
 from __future__ import annotations
 
 import pandas as pd
 
+from voice_ai_analytics.metrics.suppression import cohort_size, is_small
 from voice_ai_analytics.releases.checks import mix_distance, mix_shift, trend, users_in_both
 from voice_ai_analytics.releases.effects import (
     ADJUSTED,
@@ -36,7 +37,6 @@ from voice_ai_analytics.releases.groups import (
 )
 from voice_ai_analytics.releases.results import CHECK_NUMBERS, NUMBERS
 from voice_ai_analytics.releases.series import SERIES, interrupted, phases
-from voice_ai_analytics.suppression import is_small
 
 TREND = "trend"
 UNCLAIMED = ("std_error", "ci_low", "ci_high", "p_value")
@@ -77,7 +77,7 @@ def compare(
     for arm, model in (("before", before), ("after", after)):
         declined = ""
         if not counted[f"sessions_{arm}"]:
-            declined = f"no eligible {metric.unit} with {model} to take a rate of"
+            declined = f"no eligible {metric.unit} with {model}"
         elif _is_small(counted, arm, min_cohort_size):
             declined = f"{model} has fewer than {min_cohort_size} users; suppressed"
         if declined:
@@ -106,26 +106,28 @@ def _at_equal_mix(
     rows: pd.DataFrame, metric: Metric, strata: Strata, before: str, after: str
 ) -> tuple[dict, list[dict]]:
     name, by, shared = "adjusted", ", ".join(strata.columns), strata.shared
-    told = f"share of a release's sessions, at least, in {by} of both"
+    told = f"smaller share of a release's sessions in a {by} that both releases served"
     compared = float(strata.inside.sum())
     checks = [
         _check("shared strata", metric, told, shared >= LEAST_SHARED, value=shared, n=compared)
     ]
     if shared < LEAST_SHARED:
-        declined = f"only {shared:.0%} of a release's sessions are in {by} of both releases"
+        declined = (
+            f"only {shared:.0%} of a release's sessions are in a {by} that both releases served"
+        )
         return _row(metric, name, None, declined), checks
     effect, influence = adjusted(rows, strata)
     declined = too_few(effect, before, after) or says_little(rows[strata.inside], ["is_after"])
     if declined:
         return _row(metric, name, None, declined), checks
     shift = mix_shift(rows, strata, influence, effect["difference"])
-    told = f"raw less adjusted by {by}"
+    told = f"raw minus adjusted for {by}"
     checks.append(_check("mix in the raw difference", metric, told, n=len(rows), **shift))
     if phases(rows["week"], rows["is_after"]).is_side_by_side:
         effect["assumes"] = SIDE_BY_SIDE
     line = trend(rows, strata, effect["difference"], influence)
     if line is not None:
-        told = "what a line through the weeks of both, without the release, makes of the rate"
+        told = "change in the rate that a trend line alone would explain"
         numbers = {"value": line.change, "p_value": line.p_value, "n": line.n}
         checks.append(_check(TREND, metric, told, not line.is_in_the_way, **numbers))
     return _row(metric, name, effect), checks
@@ -140,8 +142,8 @@ def _by_groups(rows: pd.DataFrame, metric: Metric) -> tuple[dict, list[dict]]:
     if not effect:
         return _row(metric, name, None, declined), []
     told = (
-        f"groups by {', '.join(design.by)} that switched ({len(design.treated)}) less ones that"
-        f" kept ({len(design.controls)}), a week; what strikes a single group is in no interval"
+        f"groups by {', '.join(design.by)} that switched ({len(design.treated)}) minus groups that"
+        f" kept ({len(design.controls)}), per week; no interval covers events in a single group"
     )
     numbers = {"value": effect["trend"], "p_value": effect["trend_p_value"], "n": len(design.rows)}
     check = _check("trends of groups", metric, told, not declined, **numbers)
@@ -167,9 +169,9 @@ def compare_word_errors(
     """
     metric, declined = WORD_ERRORS, ""
     if evaluations.empty:
-        declined = "no turn of either has a reference; voice-ai evaluate-asr and dbt build count"
+        declined = "neither has a turn with a reference; run voice-ai evaluate-asr, then dbt build"
     elif _differ(evaluations, "normalizer"):
-        declined = "references were compared with several normalizers, whose rates do not compare"
+        declined = "references were compared with several normalizers, so rates aren't comparable"
     if declined:
         return [_row(metric, "adjusted", {"is_primary": True}, declined)], []
     effects, checks = compare(
@@ -180,13 +182,16 @@ def compare_word_errors(
             effect["unit"] = "words or characters"
     both = paired(evaluations)
     if both is None:
-        return [*effects, _row(metric, "paired", None, "no turn was transcribed by both")], checks
+        return [
+            *effects,
+            _row(metric, "paired", None, "both releases transcribed no turn in common"),
+        ], checks
     if _is_small(both, "before", min_cohort_size):
         told = f"fewer than {min_cohort_size} users have turns that both transcribed; suppressed"
         return [*effects, _row(metric, "paired", None, told)], checks
     if both["clusters_before"] < FEWEST_CLUSTERS:
         told = (
-            f"{both['clusters_before']} users have turns that both transcribed; an interval takes"
+            f"{both['clusters_before']} users have turns that both transcribed; an interval needs"
             f" {FEWEST_CLUSTERS}"
         )
         both |= dict.fromkeys(UNCLAIMED)
@@ -223,13 +228,13 @@ def common_checks(
     both, everyone = users_in_both(rows)
     found = phases(rows["week"], rows["is_after"])
     n, mixed = len(rows), found.mixed_weeks
-    taken = f"weeks: {after} followed {before} from one to the next"
+    taken = f"weeks: {after} followed {before} from one week to the next"
     if mixed or not found.is_clean:
-        taken = f"weeks; {found.shared:.0%} of a release's sessions, at least, are in weeks of both"
+        taken = f"weeks; at least {found.shared:.0%} of each release's sessions are in these weeks"
     shared = f"of {everyone:,} users; each is one cluster"
     if not everyone:
-        shared = "no session names its user, so each is one of its own"
-    apart = f"share of sessions that differ by {', '.join(MIX)}; chance makes {by_chance:.2f}"
+        shared = "no session has a known user, so each counts as its own"
+    apart = f"share of sessions that differ by {', '.join(MIX)}; {by_chance:.2f} by chance"
     return [
         _check("served side by side", None, taken, value=mixed, n=n),
         _check("users of both", None, shared, value=both, n=everyone),
@@ -254,7 +259,8 @@ def _check(check: str, metric: Metric | None, told: str, is_passed=None, **numbe
 
 def _is_small(counted: dict, arm: str, min_cohort_size: int) -> bool:
     """Return whether a release is too small to be shown."""
-    return is_small(counted[f"users_{arm}"], counted[f"sessions_{arm}"], min_cohort_size)
+    size = cohort_size(counted[f"users_{arm}"], counted[f"sessions_{arm}"])
+    return is_small(size, min_cohort_size)
 
 
 def _differ(evaluations: pd.DataFrame, name: str) -> bool:

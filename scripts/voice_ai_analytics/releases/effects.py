@@ -1,4 +1,4 @@
-"""Differences between the sessions of two ASR releases: raw, at equal mix, and turn by turn."""
+"""Differences between two ASR releases: raw, at equal mix, and turn by turn."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ FEWEST_IN_STRATUM = 10  # users of each release
 ENOUGH_SHARED = 0.9  # of the sessions of each release
 LEAST_SHARED = 0.5
 
-RAW = "takes sessions as independent; the mix of sessions and the time are in it"
-ADJUSTED = "at the mix of both releases together; what else changed with time is in it"
-SIDE_BY_SIDE = "at the mix of both releases together; who got which release is taken as chance"
+RAW = "sessions are independent; includes changes in the mix of sessions and over time"
+ADJUSTED = "at the pooled mix of both releases; includes whatever else changed over time"
+SIDE_BY_SIDE = "at the pooled mix of both releases; assumes that chance assigned the releases"
 PAIRED = "the same turns under both releases"
 
 
@@ -31,7 +31,7 @@ class Strata:
     Parameters
     ----------
     columns : tuple of str
-        What the strata are made of, some of `MIX`.
+        The columns that define the strata, some of `MIX`.
     codes : numpy.ndarray of int, shape (rows,)
         The stratum of each row, from 0 upwards; -1 outside those that both releases share.
     shared : float
@@ -44,12 +44,12 @@ class Strata:
 
     @property
     def inside(self) -> np.ndarray:
-        """Which rows are compared."""
+        """Return which rows are compared."""
         return self.codes >= 0
 
 
 def choose_strata(rows: pd.DataFrame) -> Strata:
-    """Choose the finest strata that hold enough of both releases, without a look at any outcome.
+    """Return the finest strata with enough of both releases, chosen without looking at outcomes.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def _users_by_cell(rows: pd.DataFrame, cell: np.ndarray, size: int) -> np.ndarra
 def standardise(
     rows: pd.DataFrame, strata: np.ndarray
 ) -> tuple[float, np.ndarray, tuple[float, float]]:
-    """Compare the rates of two releases at equal shares of the strata.
+    """Return the difference between two releases at equal shares of the strata.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def standardise(
 
 
 def cautious(estimate: float, influence: np.ndarray, rows: pd.DataFrame, blocks=None) -> dict:
-    """Give the interval with clusters by user or by week, whichever is wider.
+    """Return the interval clustered by user or by week, whichever is wider.
 
     Parameters
     ----------
@@ -140,13 +140,13 @@ def cautious(estimate: float, influence: np.ndarray, rows: pd.DataFrame, blocks=
     rows : pandas.DataFrame
         From `metric_rows`, row by row with the influence.
     blocks : array_like, shape (rows,), optional
-        Clusters to compare users with, in place of weeks; None in a row that has no influence.
+        Clusters to use instead of weeks; None in a row without influence.
 
     Returns
     -------
     dict
-        Of `clustered`, and `clustered_by`: `user` or `week`. Weeks count only where each release
-        has at least 3 of them.
+        As from `clustered`, and `clustered_by`: `user` or `week`. Weeks are used only where each
+        release has at least 3 of them.
     """
     found = clustered(estimate, influence, rows["cluster"]) | {"clustered_by": "user"}
     if blocks is None:
@@ -160,7 +160,7 @@ def cautious(estimate: float, influence: np.ndarray, rows: pd.DataFrame, blocks=
 
 
 def counts(rows: pd.DataFrame) -> dict:
-    """Count what each release brings: denominators, sessions, users, clusters."""
+    """Return denominators, sessions, users and clusters of each release."""
     result = {}
     for arm, name in ((False, "before"), (True, "after")):
         chosen = rows[rows["is_after"] == arm]
@@ -174,28 +174,28 @@ def counts(rows: pd.DataFrame) -> dict:
 
 
 def too_few(counted: dict, before: str, after: str) -> str:
-    """Say that a release has too few users for an interval, or nothing."""
+    """Return that a release has too few users for an interval, or an empty string."""
     for name, model in (("before", before), ("after", after)):
         if counted[f"clusters_{name}"] < FEWEST_CLUSTERS:
             return (
-                f"{model} has {counted[f'clusters_{name}']} users; an interval takes"
+                f"{model} has {counted[f'clusters_{name}']} users; an interval needs"
                 f" {FEWEST_CLUSTERS}"
             )
     return ""
 
 
 def says_little(rows: pd.DataFrame, sides: list[str]) -> str:
-    """Say why the users of a side tell too little for an interval, or nothing.
+    """Return why the users of one side are too few for an interval, or an empty string.
 
-    A few heavy users make few of many. And a side in which it never happened, or always, does not
-    vary: it would add nothing to the standard error, and the interval would be too short.
+    A few heavy users leave few effective ones. And a side where it never or always happened
+    doesn't vary: it would add nothing to the standard error, and the interval would be too short.
 
     Parameters
     ----------
     rows : pandas.DataFrame
         From `metric_rows`.
     sides : list of str
-        The columns whose values make the sides that are compared.
+        The columns whose values define the sides that are compared.
 
     Returns
     -------
@@ -209,31 +209,31 @@ def says_little(rows: pd.DataFrame, sides: list[str]) -> str:
     telling = [rows["cluster"].where(side).groupby(groups).nunique().min() for side in had]
     if min(telling) < FEWEST_TELLING:
         return (
-            f"too rare or too common: fewer than {FEWEST_TELLING} users of a side had it, or had"
-            " it not"
+            f"too rare or too common: on one side, fewer than {FEWEST_TELLING} users had it, or"
+            " didn't"
         )
     return ""
 
 
 def too_uneven(worth: float) -> str:
-    """Say that users of uneven size are worth too few for an interval, or nothing."""
+    """Return that users are too uneven in size for an interval, or an empty string."""
     if worth >= FEWEST_CLUSTERS:
         return ""
     return (
-        f"a few users have most of it: all are worth {worth:.0f} of equal size, and an interval"
-        f" takes {FEWEST_CLUSTERS}"
+        f"a few users account for most of it: effectively there are {worth:.0f} users, and an"
+        f" interval needs {FEWEST_CLUSTERS}"
     )
 
 
 def raw(rows: pd.DataFrame, metric: Metric) -> dict:
-    """Compare all sessions as they are.
+    """Return the difference between all sessions as they are.
 
     Parameters
     ----------
     rows : pandas.DataFrame
         From `metric_rows`, with both releases.
     metric : Metric
-        Theirs.
+        Of these rows.
 
     Returns
     -------
@@ -255,7 +255,7 @@ def raw(rows: pd.DataFrame, metric: Metric) -> dict:
     low, high = newcombe(after, n_after, before, n_before)
     p_value = np.nan
     if 0 < after + before < n_after + n_before:
-        # It also works out an odds ratio, which has none of a rate of 0.
+        # It also computes an odds ratio, which a rate of 0 doesn't have.
         with np.errstate(divide="ignore"):
             p_value = test_proportions_2indep(
                 after, n_after, before, n_before, method="score", correction=False
@@ -264,7 +264,7 @@ def raw(rows: pd.DataFrame, metric: Metric) -> dict:
 
 
 def adjusted(rows: pd.DataFrame, strata: Strata) -> tuple[dict, np.ndarray]:
-    """Compare the sessions in shared strata at equal mix.
+    """Return the difference between sessions in shared strata, at equal mix.
 
     Parameters
     ----------
@@ -290,7 +290,7 @@ def adjusted(rows: pd.DataFrame, strata: Strata) -> tuple[dict, np.ndarray]:
 
 
 def paired(evaluations: pd.DataFrame) -> dict | None:
-    """Compare the word errors of both releases in the turns that both transcribed.
+    """Return the difference in word errors on the turns that both releases transcribed.
 
     Parameters
     ----------
@@ -300,8 +300,8 @@ def paired(evaluations: pd.DataFrame) -> dict | None:
     Returns
     -------
     dict or None
-        As from `raw`, with counts and how many users of equal size these are `worth`; None where no
-        turn was transcribed by both.
+        As from `raw`, with counts and the effective number of users, `worth`; None where both
+        transcribed no turn.
     """
     if evaluations.empty:
         return None

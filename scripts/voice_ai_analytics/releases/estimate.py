@@ -49,7 +49,7 @@ def compare_releases(
     after: str,
     min_cohort_size: int,
 ) -> ReleaseComparison:
-    """Compare two ASR releases by completion, abandonment, transfer, error turns and word errors.
+    """Return what changed in completion, abandonment, transfer, error turns and word errors.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def compare_releases(
     before, after : str
         The releases.
     min_cohort_size : int
-        A release of fewer users is suppressed.
+        A release with fewer users is suppressed.
 
     Returns
     -------
@@ -72,13 +72,13 @@ def compare_releases(
 
     Notes
     -----
-    A verdict rests on one estimate a metric, chosen before any outcome is looked at: for word
+    A verdict rests on one estimate per metric, chosen before any outcome is looked at: for word
     errors turn by turn, where 30 users have turns that both releases transcribed; else the
-    difference in differences, where some groups kept the earlier release and there are users and
-    weeks enough; else the adjusted difference. It is improved or worsened where q is below 0.05
-    (Benjamini and Hochberg 1995), over all estimates and over the primary ones alone: neither do
-    many estimates make one of them significant, nor do raw ones that the mix has made significant
-    lower the bar for others.
+    difference in differences, where some groups kept the earlier release and there are enough
+    users and weeks; else the adjusted difference. It is improved or worsened where q is below 0.05
+    (Benjamini and Hochberg 1995), both over all estimates and over the primary ones alone. So
+    many estimates don't make one of them significant by chance, and raw estimates that the mix
+    has made significant don't lower the bar for others.
     """
     _check_order(sessions, before, after)
     effects, checks = [], common_checks(sessions, before, after, min_cohort_size)
@@ -98,14 +98,14 @@ def compare_releases(
 
 
 def _check_order(sessions: pd.DataFrame, before: str, after: str) -> None:
-    """Refuse releases that are named the wrong way round, whose verdicts would be so too."""
+    """Refuse releases in the wrong order, which would reverse the verdicts."""
     weeks, is_after = mondays(sessions["started_on"]), sessions["is_after"] == 1
     if is_after.nunique() < 2 or phases(weeks, is_after).is_clean:
         return
     if phases(weeks, ~is_after).is_clean:
         raise UserError(
-            f"{before} took over from {after}, not the other way round:"
-            f" give --before {after} --after {before}"
+            f"{before} took over from {after}, not the other way round;"
+            f" use --before {after} --after {before}"
         )
 
 
@@ -113,7 +113,7 @@ def _mix_note(sessions: pd.DataFrame) -> str:
     alone = [name for name in MIX if sessions[name].nunique(dropna=False) < 2]
     if not alone:
         return ""
-    return f"All sessions have the same {', '.join(alone)}, so nothing is adjusted for by it."
+    return f"All sessions have the same {', '.join(alone)}, so there is nothing to adjust for."
 
 
 def _weeks_note(sessions: pd.DataFrame) -> str:
@@ -121,14 +121,14 @@ def _weeks_note(sessions: pd.DataFrame) -> str:
     if weeks.min() >= FEWEST_WEEKS:
         return ""
     return (
-        f"A release has sessions of fewer than {FEWEST_WEEKS} weeks: what strikes a whole week is"
-        " in no interval."
+        f"A release has sessions in fewer than {FEWEST_WEEKS} weeks, so no interval covers events"
+        " that affect a whole week."
     )
 
 
 def _judged(effects: list[dict], checks: list[dict]) -> list[dict]:
     """Add q values and verdicts."""
-    # A p value may be 0: it is only too small for a number.
+    # A p value of 0 is valid: it was only too small to represent.
     told = [e for e in effects if not e["declined"] and pd.notna(e["p_value"])]
     primary = [effect for effect in told if effect["is_primary"]]
     for name, family in (("q_value", told), ("primary_q_value", primary)):
@@ -149,7 +149,9 @@ def _judge(effect: dict, is_drifting: bool) -> None:
         effect["verdict"] = "no evidence"
     elif is_drifting:
         effect["verdict"] = "cannot be told"
-        effect["declined"] = "it differs, but was changing week by week, and that may be all"
+        effect["declined"] = (
+            "it differs, but it was changing week by week, which may explain all of it"
+        )
     else:
         is_more = effect["difference"] > 0
         effect["verdict"] = "improved" if is_more == effect["more_is_better"] else "worsened"

@@ -1,4 +1,4 @@
-"""The rows that a comparison of two ASR releases is made from."""
+"""The sessions and word errors that two ASR releases are compared on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from voice_ai_analytics.rates import (
 from voice_ai_analytics.warehouse import Warehouse
 from voice_ai_analytics.wording import NOT_KNOWN
 
-# What the mix of sessions is made of; the last is the first to go where strata are too thin.
+# The columns that define the mix; the last one is dropped first where strata are too thin.
 MIX = ("language", "channel", "region", "has_disability", "is_first_time_digital_user")
 
 
@@ -88,17 +88,17 @@ def read_releases(source: Source, before: str, after: str) -> tuple[pd.DataFrame
     """
     if before == after:
         raise UserError(f"--before and --after are both {before!r}: name two ASR releases")
-    warehouse, manifest = source.warehouse, source.project.manifest
+    warehouse, semantics = source.warehouse, source.project.semantics
     models = warehouse.query(_sql("models", warehouse, sessions=source.sessions))
     _check_releases(models, before, after)
-    rates = rate_columns(manifest, [metric.rate for metric in METRICS])
+    rates = rate_columns(semantics, [metric.rate for metric in METRICS])
     query = _sql("sessions", warehouse, sessions=source.sessions, rates=rates)
     served = warehouse.query(query, (after, before, after))
     evaluations = source.relation("fact_voice_ai_asr_evaluations")
     if not evaluations:
         return served, pd.DataFrame()
     relations = {"sessions": source.sessions, "evaluations": evaluations}
-    rates = rate_columns(manifest, [WORD_ERROR])
+    rates = rate_columns(semantics, [WORD_ERROR])
     query = _sql("evaluations", warehouse, **relations, rates=rates)
     evaluated = warehouse.query(query, (after, before))
     # A column of nulls has no type on PostgreSQL.
@@ -123,7 +123,7 @@ def _sql(name: str, warehouse: Warehouse, **parts: str) -> str:
 def _check_releases(models: pd.DataFrame, before: str, after: str) -> None:
     there = models["asr_model"].tolist()
     if not there:
-        told = "no session in the warehouse names its asr_model; nothing was compared"
+        told = "no session in the warehouse has an asr_model; nothing was compared"
         raise UserError(told, exit_code=3)
     for option, name in (("--before", before), ("--after", after)):
         if name not in there:
@@ -135,8 +135,8 @@ def _check_releases(models: pd.DataFrame, before: str, after: str) -> None:
     days = models.set_index("asr_model")
     if days["last_day"][after] < days["first_day"][before]:
         raise UserError(
-            f"the last session with {after} was before the first with {before}:"
-            f" give --before {after} --after {before}"
+            f"the last session with {after} was before the first with {before};"
+            f" use --before {after} --after {before}"
         )
 
 

@@ -1,4 +1,4 @@
-"""Difference in differences, where a release reached some languages or channels and not others."""
+"""Difference in differences, where a release reached only some languages or channels."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from voice_ai_analytics.releases.series import phases
 BY = (("language",), ("channel",), ("language", "channel"))
 NEVER = 0.02  # at most this share of a group's sessions with the later release
 FEWEST_PRE_WEEKS = 4
-DIFFERENCES = "without the release, groups that switched would have gone the way of those that kept"
+DIFFERENCES = "without the release, groups that switched would have changed like those that kept"
 
 
 @dataclass(frozen=True)
 class Design:
-    """Who switched and who did not.
+    """Groups that switched to the later release, and groups that kept the earlier one.
 
     Parameters
     ----------
     by : tuple of str
-        What makes the groups.
+        The columns that define the groups.
     rows : pandas.DataFrame
         From `metric_rows`, of groups that switched or kept, outside the weeks of switching; and
         `group`, `is_treated`, `is_post`.
@@ -43,7 +43,7 @@ class Design:
 
 
 def find_design(rows: pd.DataFrame) -> Design | None:
-    """Find groups that switched, and groups that kept the earlier release over the same weeks.
+    """Return groups that switched, and groups that kept the earlier release in the same weeks.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def find_design(rows: pd.DataFrame) -> Design | None:
     Returns
     -------
     Design or None
-        By language, else channel, else both; None where all switched or none did.
+        By language, else by channel, else by both; None where all groups switched, or none.
     """
     for by in BY:
         names = reduce(lambda left, right: left + " · " + right, (rows[name] for name in by))
@@ -83,7 +83,7 @@ def find_design(rows: pd.DataFrame) -> Design | None:
 
 
 def difference_in_differences(design: Design) -> tuple[dict, str]:
-    """Estimate by how much groups that switched changed more than groups that kept.
+    """Return by how much groups that switched changed more than groups that kept.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def difference_in_differences(design: Design) -> tuple[dict, str]:
         `trend_p_value`: of equal trends before, or within both periods, whichever is smaller,
         doubled.
     declined : str
-        Why there is no estimate to trust, or nothing.
+        Why the estimate is missing or can't be trusted, or empty.
 
     Notes
     -----
@@ -112,14 +112,14 @@ def difference_in_differences(design: Design) -> tuple[dict, str]:
     cells = rows.groupby(["is_treated", "is_post"])["cluster"].nunique()
     if cells.min() < FEWEST_CLUSTERS:
         return {}, (
-            f"groups that switched or kept have {cells.min()} users in a period; an interval takes"
+            f"groups that switched or kept have {cells.min()} users in a period; an interval needs"
             f" {FEWEST_CLUSTERS}"
         )
     if declined := says_little(rows, ["is_treated", "is_post"]):
         return {}, declined
     before = rows[~rows["is_post"]]
     if before.groupby("is_treated")["week"].nunique().min() < FEWEST_PRE_WEEKS:
-        return {}, f"fewer than {FEWEST_PRE_WEEKS} weeks before, so trends cannot be compared"
+        return {}, f"fewer than {FEWEST_PRE_WEEKS} weeks before, so trends can't be compared"
     week = (rows["week"] - rows["week"].min()).dt.days / 7
     own_week = rows["is_treated"] * week
     trend = _effect(before, own_week[before.index])
@@ -130,7 +130,7 @@ def difference_in_differences(design: Design) -> tuple[dict, str]:
     p_value = min(2 * min(trend["p_value"], throughout["p_value"]), 1.0)
     effect |= {"trend": trend["difference"], "trend_p_value": p_value}
     if p_value < ALPHA:
-        return effect, "groups that switched had another trend than groups that kept"
+        return effect, "groups that switched had a different trend from groups that kept"
     return effect, ""
 
 
@@ -142,7 +142,7 @@ def _effect(rows: pd.DataFrame, variable: pd.Series) -> dict:
 
 
 def within(rows: pd.DataFrame, variable: pd.Series) -> tuple[float, np.ndarray]:
-    """Regress a rate on a variable, with a constant for each group and each week.
+    """Return the slope of a rate on a variable, with fixed effects for groups and weeks.
 
     Parameters
     ----------

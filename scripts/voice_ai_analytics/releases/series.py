@@ -1,4 +1,4 @@
-"""The weeks of two ASR releases: when one took over, and an interrupted series of weekly rates."""
+"""The weeks of two ASR releases: when one took over, and an interrupted time series."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from scipy import stats
 from voice_ai_analytics.releases.effects import counts
 from voice_ai_analytics.statistics.intervals import LEVEL
 
-MIXED = 0.05  # a week is of one release if at most this share is of the other
+MIXED = 0.05  # a week belongs to one release if the other has at most this share
 MOST_STRAYS = 0.05
 MOST_MIXED_WEEKS = 4
 MOST_GAP = 4
 FEWEST_SESSIONS = 10  # of a week
 FEWEST_WEEKS = 8  # of each release
-SERIES = "weekly rates went on in a straight line but for the release; the mix is in it"
+SERIES = "without the release, weekly rates would continue in a straight line; includes the mix"
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,15 @@ class Phases:
     Parameters
     ----------
     last_before : pandas.Timestamp or None
-        The last week of the earlier release alone; None where there is none.
+        The last week with only the earlier release; None where there is none.
     first_after : pandas.Timestamp or None
-        The first week of the later release alone; None where there is none.
+        The first week with only the later release; None where there is none.
     mixed_weeks : int
-        Weeks between these in which both were served.
+        Weeks in between that both served.
     strays : float
         The share of sessions with the other release before and after.
     shared : float
-        The share of a release's sessions, at least, in weeks that both served.
+        The share of sessions in weeks that both served, of the release where it is smaller.
     """
 
     last_before: pd.Timestamp | None
@@ -46,27 +46,27 @@ class Phases:
 
     @property
     def is_clean(self) -> bool:
-        """Whether one followed the other, but for strays."""
+        """Return whether one followed the other, apart from strays."""
         return not self.why_not
 
     @property
     def is_side_by_side(self) -> bool:
-        """Whether at least half of either release's sessions are of the same weeks."""
+        """Return whether at least half of each release's sessions are in shared weeks."""
         return self.shared >= 0.5
 
     @property
     def why_not(self) -> str:
-        """Why one cannot be said to have followed the other; nothing if it did."""
+        """Return why one didn't follow the other; empty if it did."""
         if None in (self.last_before, self.first_after):
             which = "earlier" if self.last_before is None else "later"
-            return f"no week was of the {which} release alone"
+            return f"no week had only the {which} release"
         if self.strays > MOST_STRAYS:
             return f"{self.strays:.0%} of the sessions are on the other side of the release"
         return ""
 
 
 def phases(weeks: pd.Series, is_after: pd.Series) -> Phases:
-    """Find the weeks in which one release took over from another.
+    """Return the weeks in which one release took over from another.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ def phases(weeks: pd.Series, is_after: pd.Series) -> Phases:
     Returns
     -------
     Phases
-        Around the week from which on fewest sessions are on the wrong side, weeks in which both
-        were served belong to neither.
+        Split at the week that leaves the fewest sessions on the wrong side. Weeks around it that
+        both served belong to neither.
     """
     by_week = is_after.groupby(weeks).agg(["sum", "count"]).sort_index()
     later = by_week["sum"].to_numpy()
@@ -104,7 +104,7 @@ def phases(weeks: pd.Series, is_after: pd.Series) -> Phases:
 
 
 def weekly_rates(rows: pd.DataFrame) -> pd.DataFrame:
-    """Sum a metric by week.
+    """Return a metric by week.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def weekly_rates(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def interrupted(rows: pd.DataFrame, found: Phases) -> tuple[list[dict], str]:
-    """Estimate by how much a weekly rate jumped at the release, and lies off its line at the end.
+    """Return by how much a weekly rate jumped at the release, and departs from its line at the end.
 
     Parameters
     ----------
@@ -142,27 +142,27 @@ def interrupted(rows: pd.DataFrame, found: Phases) -> tuple[list[dict], str]:
         `difference` with its interval, at the release and in the last week, and counts of the
         sessions before and after. Empty where it declines.
     declined : str
-        Why, or nothing.
+        Why, or empty.
     """
     if not found.is_clean:
         return [], f"the releases were served side by side: {found.why_not}"
     if found.mixed_weeks > MOST_MIXED_WEEKS:
         return [], (
-            f"the releases were served side by side for {found.mixed_weeks} weeks; a line is not"
-            f" drawn over more than {MOST_MIXED_WEEKS}"
+            f"the releases were served side by side for {found.mixed_weeks} weeks; a series allows"
+            f" at most {MOST_MIXED_WEEKS}"
         )
     gap = (found.first_after - found.last_before).days // 7 - 1
     if gap > MOST_GAP:
         return (
             [],
-            f"{gap} weeks lie between the releases; a line is not drawn over more than {MOST_GAP}",
+            f"{gap} weeks lie between the releases; a series allows at most {MOST_GAP}",
         )
     weeks = weekly_rates(rows)
     before = weeks[weeks.index <= found.last_before]
     after = weeks[weeks.index >= found.first_after]
     if min(len(before), len(after)) < FEWEST_WEEKS:
         return [], (
-            f"{len(before)} weeks before and {len(after)} after; a series takes {FEWEST_WEEKS} each"
+            f"{len(before)} weeks before and {len(after)} after; a series needs {FEWEST_WEEKS} each"
         )
     chosen = pd.concat([before, after])
     time = (chosen.index - found.first_after).days.to_numpy() / 7
@@ -172,7 +172,7 @@ def interrupted(rows: pd.DataFrame, found: Phases) -> tuple[list[dict], str]:
 
 
 def segmented(rate: np.ndarray, time: np.ndarray) -> list[dict]:
-    """Fit a line before and a line after, with errors that are alike in neighbouring weeks.
+    """Return the differences between a line before and a line after, with autocorrelated errors.
 
     Parameters
     ----------
@@ -191,12 +191,12 @@ def segmented(rate: np.ndarray, time: np.ndarray) -> list[dict]:
     Notes
     -----
     Segmented regression by least squares: Wagner and others, *Journal of Clinical Pharmacy and
-    Therapeutics* 27 (2002). Its errors are taken as autoregressive of order 1. The
-    autocorrelation of residuals is too small; it is turned into that of errors of which it is
-    the expected value, with half a standard error added (Andrews, *Econometrica* 61 (1993), for
-    the median). Student's t has the degrees of freedom that n - 4 weeks so alike are worth,
-    (1 - r) / (1 + r) of them. Newey and West's errors, which ask for no model, are not used:
-    in series as short as these their intervals cover too few truths, as a test shows.
+    Therapeutics* 27 (2002), with autoregressive errors of order 1. The autocorrelation of
+    residuals is too small. It is converted to the autocorrelation of errors that has it as its
+    expected value, plus half a standard error (Andrews, *Econometrica* 61 (1993), for the median).
+    Student's t has the effective degrees of freedom of n - 4 weeks, (1 - r) / (1 + r) of them.
+    Newey and West's errors, which need no model, aren't used: in series this short their
+    intervals cover the truth too rarely, as a test shows.
     """
     is_after = time >= 0
     design = np.column_stack([np.ones(len(time)), time, is_after, is_after * time])
@@ -232,12 +232,12 @@ def segmented(rate: np.ndarray, time: np.ndarray) -> list[dict]:
 
 
 def _alike(r: float, time: np.ndarray) -> np.ndarray:
-    """Correlate weeks by their distance."""
+    """Return the correlation of weeks by their distance."""
     return r ** np.abs(np.subtract.outer(time, time))
 
 
 def _autocorrelation(observed: float, leftover: np.ndarray, time: np.ndarray):
-    """Find the errors' autocorrelation from the residuals', and their squares' expected sum."""
+    """Return the autocorrelation of errors, and the expected sum of squared residuals."""
     grid = np.linspace(0, 0.95, 39)
     expected, scales = [], []
     for r in grid:

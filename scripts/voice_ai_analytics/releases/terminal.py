@@ -19,7 +19,7 @@ SHORT = {
 
 
 def render(result: ReleaseComparison, console: Console) -> None:
-    """Print effects, checks, what a reader has to know, and last the verdict.
+    """Print effects, checks, notes, and the verdict.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def render(result: ReleaseComparison, console: Console) -> None:
 
 
 def _by_metric(start: str, pairs: list[tuple[str, str]]) -> list[str]:
-    """Say each thing once, with the metrics of which it is true."""
+    """Return each statement once, with the metrics that it applies to."""
     metrics: dict[str, list[str]] = {}
     for what, metric in pairs:
         metrics.setdefault(what, []).append(metric)
@@ -58,9 +58,9 @@ def _by_metric(start: str, pairs: list[tuple[str, str]]) -> list[str]:
 
 
 def _effects(result: ReleaseComparison) -> Table:
-    # As narrow as it can be: 80 columns must hold it.
+    # As narrow as possible: it must fit into 80 columns.
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, title_justify="left")
-    table.title = escape(f"{result.after} less {result.before}, in percentage points")
+    table.title = escape(f"{result.after} minus {result.before}, in percentage points")
     table.caption = "* what the verdict rests on; n: sessions, turns or words of both"
     table.add_column("metric, estimate", overflow="fold")
     for name in ("before", "after", "difference (95%)", "q", "n"):

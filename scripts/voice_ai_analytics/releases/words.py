@@ -6,9 +6,9 @@ from voice_ai_analytics.releases.effects import ADJUSTED, SIDE_BY_SIDE
 from voice_ai_analytics.wording import points, probability, span
 
 CAUTION = {
-    ADJUSTED: "sessions of different times are compared, so this is what changed with it and not"
+    ADJUSTED: "the sessions are from different times, so this is what changed with the release, not"
     " what it caused",
-    SIDE_BY_SIDE: "both were served in the same weeks, and who got which is taken as chance",
+    SIDE_BY_SIDE: "both were served in the same weeks, assuming that chance assigned them",
 }
 
 
@@ -37,7 +37,7 @@ def verdict_sentence(before: str, after: str, primary: list[dict]) -> str:
         parts.append(f"there is no evidence of a change in {listed}")
     for effect in by_verdict.get("cannot be told", []):
         parts.append(
-            f"{effect['metric']} cannot be told: {effect['declined'] or 'it never varies'}"
+            f"{effect['metric']} can't be judged: {effect['declined'] or 'it never varies'}"
         )
     adjusted = {e["assumes"] for e in told(primary) if e["estimate"] == "adjusted"}
     parts += [sentence for assumed, sentence in CAUTION.items() if assumed in adjusted]
@@ -48,7 +48,7 @@ def difference(effect: dict) -> str:
     """Return a difference in percentage points as text, with its interval, q and n."""
     n = " and ".join(f"{effect[f'n_{arm}']:,.0f}" for arm in ("before", "after"))
     return (
-        f"{points(effect['difference'])} points, 95 % interval"
+        f"{points(effect['difference'])} points, 95% interval"
         f" {span(effect['ci_low'], effect['ci_high'], points)}, q"
         f" {probability(q_of(effect))}, n {n} {effect['unit']}"
     )

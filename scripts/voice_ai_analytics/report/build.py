@@ -1,4 +1,4 @@
-"""What dbt and `voice-ai fit-abandonment` left in files: test results, manifest, the model."""
+"""Files that dbt and `voice-ai fit-abandonment` left: test results and the model."""
 
 from __future__ import annotations
 

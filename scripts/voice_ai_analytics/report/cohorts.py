@@ -1,4 +1,4 @@
-"""Figures of rates by cohort, outcome and kind of error."""
+"""Figures of rates by cohort, outcome, kind of error and ASR release."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from voice_ai_analytics.metrics.suppression import SESSIONS
 from voice_ai_analytics.rates import ERROR_TURN, Rate
 from voice_ai_analytics.report.catalog import (
     ERROR_TYPES,
@@ -24,7 +25,6 @@ from voice_ai_analytics.report.figures import (
     svg,
 )
 from voice_ai_analytics.statistics.intervals import wilson
-from voice_ai_analytics.suppression import SESSIONS
 from voice_ai_analytics.wording import (
     NOT_KNOWN,
     capital,
@@ -123,7 +123,7 @@ def _share_plot(
     extra: dict[str, tuple[str, Callable]] | None = None,
     bars: bool = False,
 ) -> Plot:
-    """Draw shares, each with its `label`, `n`, `estimate`, `low`, `high` and `suppressed`."""
+    """Return shares, each with its `label`, `n`, `estimate`, `low`, `high` and `suppressed`."""
     extra = extra or {}
     marks, table = [], []
     for _, row in rows.iterrows():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from voice_ai_analytics.metrics.suppression import SESSIONS
 from voice_ai_analytics.report.catalog import (
     COST,
     HANDLE_TIME,
@@ -19,7 +20,6 @@ from voice_ai_analytics.report.figures import (
     svg,
 )
 from voice_ai_analytics.statistics.intervals import newcombe
-from voice_ai_analytics.suppression import SESSIONS
 from voice_ai_analytics.wording import (
     NOT_KNOWN,
     clean,

@@ -12,7 +12,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from voice_ai_analytics.rates import ABANDONMENT, COMPLETION, ERROR_TURN, Rate, rate_counts
+from voice_ai_analytics.dbt_project import DbtProject
+from voice_ai_analytics.metrics.definitions import ratio
+from voice_ai_analytics.metrics.suppression import (
+    SESSIONS,
+    SMALL,
+    USERS,
+    cohort_size,
+    is_small,
+    suppress,
+    suppressed_comparison,
+)
+from voice_ai_analytics.rates import ABANDONMENT, COMPLETION, ERROR_TURN, Rate
 from voice_ai_analytics.report.build import TestResults, read_model, read_tests
 from voice_ai_analytics.report.catalog import (
     ACTIVE_USERS,
@@ -30,14 +41,6 @@ from voice_ai_analytics.report.catalog import (
     TURNS_PER_SESSION,
     WEEK,
     Gap,
-)
-from voice_ai_analytics.suppression import (
-    SESSIONS,
-    SMALL,
-    USERS,
-    is_small,
-    suppress,
-    suppressed_comparison,
 )
 from voice_ai_analytics.warehouse import Warehouse
 
@@ -93,30 +96,20 @@ class ReportData:
 
 
 def gather(
-    ask: Ask,
-    warehouse: Warehouse,
-    manifest: dict,
-    *,
-    target_dir: Path,
-    model_json: Path | None,
-    min_cohort_size: int,
+    project: DbtProject, warehouse: Warehouse, ask: Ask, model_json: Path | None
 ) -> ReportData:
     """Return all that the report shows, with small cohorts suppressed.
 
     Parameters
     ----------
+    project : DbtProject
+        Built; `run_results.json` may be absent from its target directory.
+    warehouse : Warehouse
+        The project's, for the row accounting.
     ask : callable
         Takes names of metrics and of dimensions; returns one row per group, named as asked for.
-    warehouse : Warehouse
-        For the row accounting.
-    manifest : dict
-        dbt's manifest of the project.
-    target_dir : pathlib.Path
-        dbt's target directory, for `run_results.json`, which may be absent.
     model_json : pathlib.Path or None
         `abandonment_model.json`; may be absent.
-    min_cohort_size : int
-        Cohorts with fewer distinct users are suppressed.
 
     Returns
     -------
@@ -128,9 +121,9 @@ def gather(
         If a JSON file isn't what it should be, or the project lacks a metric.
     """
     means = (TURNS_PER_SESSION, HANDLE_TIME, COST)
-    metrics = _Metrics(ask, manifest)
+    metrics, min_cohort_size = _Metrics(ask, project.semantics), project.min_cohort_size
     totals = metrics.totals(SESSIONS, USERS, *means, *RATES)
-    if {metric["name"] for metric in manifest["metrics"].values()}.issuperset(LATENCY):
+    if {metric["name"] for metric in project.semantics["metrics"]}.issuperset(LATENCY):
         totals = pd.concat([totals, metrics.totals(*LATENCY)])
     notice = _notice(totals, min_cohort_size)
 
@@ -167,7 +160,7 @@ def gather(
         accounting=_rows(warehouse, "voice_ai_row_accounting", "table_name"),
         quarantine=_rows(warehouse, "voice_ai_quarantine_reasons", "table_name, reason"),
         model=read_model(model_json),
-        tests=read_tests(target_dir, manifest),
+        tests=read_tests(project.directory / "target", project.manifest),
         min_cohort_size=min_cohort_size,
     )
 
@@ -177,12 +170,12 @@ class _Metrics:
     """Asks for metrics, and for rates with the two counts that each divides."""
 
     ask: Ask
-    manifest: dict
+    semantics: dict
 
     def groups(self, *asked: str | Rate, by: Sequence[str] = ()) -> pd.DataFrame:
         """Return one row per group, with plain types."""
         rates = [one for one in asked if isinstance(one, Rate)]
-        counts = {rate: rate_counts(self.manifest, rate.metric) for rate in rates}
+        counts = {rate: _counts(self.semantics, rate) for rate in rates}
         names = [one for one in asked if isinstance(one, str)]
         names += [name for rate in rates for name in (rate.metric, *counts[rate])]
         names = list(dict.fromkeys(names))
@@ -201,8 +194,13 @@ class _Metrics:
 
     def empty(self, *asked: str | Rate, by: Sequence[str]) -> pd.DataFrame:
         """Return no group, with the columns of `groups`."""
-        nothing = _Metrics(lambda names, by: pd.DataFrame(columns=[*by, *names]), self.manifest)
+        nothing = _Metrics(lambda names, by: pd.DataFrame(columns=[*by, *names]), self.semantics)
         return nothing.groups(*asked, by=by)
+
+
+def _counts(semantics: dict, rate: Rate) -> tuple[str, str]:
+    defined = ratio(semantics, rate.metric)
+    return defined.numerator.metric, defined.denominator.metric
 
 
 def _blanked(cohorts: pd.DataFrame) -> pd.DataFrame:
@@ -233,7 +231,7 @@ def _text(value) -> str | None:
 def _notice(totals: pd.Series, min_cohort_size: int) -> str:
     if not totals[SESSIONS] > 0:
         return "There is no certified session yet."
-    if is_small(totals[USERS], totals[SESSIONS], min_cohort_size):
+    if is_small(cohort_size(totals[USERS], totals[SESSIONS]), min_cohort_size):
         return f"All sessions together are {SMALL.format(min_cohort_size)}."
     return ""
 

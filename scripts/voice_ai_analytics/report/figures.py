@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 WIDTH, ROW, MAX_ROWS = 4.0, 0.44, 12
 INK, MUTED, GRID = "#1b2430", "#566070", "#dde2e8"
-# Told apart by marker and dash too, for print and for eyes that see these colours alike.
+# Distinguished by marker and dash too, for print and for readers with color blindness.
 LOOKS = (
     ("#0b5c9e", "o", "-"),
     ("#b4500b", "s", "--"),
@@ -28,7 +28,7 @@ STYLE = {
     "font.family": ["DejaVu Sans"],
     "font.size": 10,
     "text.color": INK,
-    # A dollar in a label is a dollar.
+    # A dollar sign in a label is a dollar sign.
     "text.parse_math": False,
     "axes.axisbelow": True,
     "axes.edgecolor": MUTED,
@@ -54,7 +54,7 @@ STYLE = {
 
 @dataclass(frozen=True)
 class Mark:
-    """One line of a row plot: texts at both ends, below them an estimate and its interval."""
+    """One line of a row plot: text at both ends, with an estimate and its interval below."""
 
     label: str
     text: str
@@ -86,7 +86,7 @@ def row_plot(
     reference: float | None = None,
     bars: bool = False,
 ) -> Figure:
-    """Draw each mark in a row of its own, as an estimate with its interval or as a bar."""
+    """Return a figure with one row per mark, as an estimate with its interval or as a bar."""
     tall = ROW * len(marks)
     height = tall + 0.5
     figure = Figure(figsize=(WIDTH, height))
@@ -109,7 +109,7 @@ def row_plot(
         if bars:
             axes.barh(middle, mark.estimate, 0.24, color=BLUE, edgecolor=INK, linewidth=0.6)
             continue
-        # On the edge a mark is whole; beyond it there is none.
+        # A mark on the edge is drawn whole; a mark beyond it isn't drawn.
         look = {"color": BLUE, "clip_on": not first <= mark.estimate <= last}
         ends = np.clip([mark.low, mark.high], first, last)
         axes.plot(ends, [middle] * 2, "|-", linewidth=2, markersize=7, markeredgewidth=1.6, **look)
@@ -129,7 +129,7 @@ def week_plot(
     ylabel: str,
     text: Callable[[float], str],
 ) -> Figure:
-    """Draw each line's estimate, low and high by week; a week without data is a hole."""
+    """Return a figure with lines and intervals by week; a week without data is a gap."""
     every = pd.date_range(weeks.min(), weeks.max(), freq="7D")
 
     def placed(values) -> np.ndarray:
@@ -142,7 +142,7 @@ def week_plot(
     hollow, few, top = placed(unfinished) == 1, len(every) <= 30, 0.0
     for number, (label, values) in enumerate(lines.items()):
         (estimate, low, high), (colour, marker, dash) = map(placed, values), LOOKS[number]
-        # Side by side, intervals that overlap can be told apart.
+        # Side by side, overlapping intervals remain distinguishable.
         x = np.arange(len(every)) + (0.12 * (number - (len(lines) - 1) / 2) if few else 0)
         if few:
             axes.vlines(x, low, high, color=colour, linewidth=1.2)
@@ -177,13 +177,13 @@ def week_plot(
 
 
 def axis_ticks(low: float, high: float, text: Callable[[float], str]) -> dict[float, str]:
-    """Place ticks at round values from `low` to `high` or just outside."""
+    """Return ticks at round values from `low` to `high` or just outside."""
     locator = MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10], min_n_ticks=2)
     return {tick: text(tick) for tick in locator.tick_values(low, high).round(10)}
 
 
 def svg(figure: Figure, name: str, title: str, description: str) -> Markup:
-    """Turn a figure into SVG for a page that holds others: ids of its own, text kept as text."""
+    """Return a figure as SVG for a page with others: with unique ids, and text kept as text."""
     file = io.BytesIO()
     figure.savefig(file, format="svg", metadata={"Date": None})
     root = ElementTree.fromstring(file.getvalue())  # noqa: S314, matplotlib wrote it

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from voice_ai_analytics.metrics.suppression import ELIGIBLE, SESSIONS, USERS
 from voice_ai_analytics.rates import ABANDONMENT, COMPLETION, CONTAINMENT, ERROR_TURN, Rate
 from voice_ai_analytics.report.analyses import SECTIONS, SETTLING
 from voice_ai_analytics.report.catalog import (
@@ -47,7 +48,6 @@ from voice_ai_analytics.report.forest import forest_figure
 from voice_ai_analytics.report.sections.settling import immature_from
 from voice_ai_analytics.report.weeks import active_figure, trend_figure
 from voice_ai_analytics.statistics.intervals import wilson
-from voice_ai_analytics.suppression import ELIGIBLE, SESSIONS, USERS
 from voice_ai_analytics.wording import (
     clean,
     count,

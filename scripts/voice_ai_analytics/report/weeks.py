@@ -50,7 +50,7 @@ def trend_figure(
     note = f"Vertical bars: 95% intervals (Wilson). {note}"
     unit = (f"share of {rates[0].of}", tick)
     n = weeks[rates[0].denominator].dropna()
-    counted = f"n: {count(n.min())} to {count(n.max())} {rates[0].of} a week. "
+    counted = f"n: {count(n.min())} to {count(n.max())} {rates[0].of} per week. "
     note = counted + note
     return _weekly(name, question, weeks, data.days, lines, unit, note, columns, table, immature)
 
@@ -59,7 +59,7 @@ def active_figure(data: ReportData) -> Plot:
     """Return active users by week."""
     active = data.active
     none = np.full(len(active), np.nan)
-    # The last week is whole: it counts the seven days up to the last day with data.
+    # The last week is complete: it counts the seven days up to the last day with data.
     days = data.days and (data.days[0], pd.Timestamp.max)
     return _weekly(
         "active",
@@ -86,9 +86,9 @@ def _weekly(
     table: Sequence,
     immature: pd.Timestamp | None = None,
 ) -> Plot:
-    """Draw lines by week, mark the weeks that are not what they will be, and tell them in a table.
+    """Return lines by week with a table, marking weeks that are partial or not mature.
 
-    `immature` is the first day from which on outcomes are still expected to change.
+    `immature` is the first day whose outcomes are still expected to change.
     """
     starts, first_line = weeks["cohort"], next(iter(lines.values()))
     partial = fresh = np.zeros(len(weeks), dtype=bool)
@@ -109,9 +109,9 @@ def _weekly(
         reason = "No week can be shown." if len(weeks) else "There is nothing to count."
         return Plot(name, question, None, reason, columns, rows)
     if partial[-1]:
-        note = f"{note} The last week is partial: data end on {day(days[1])}."
+        note = f"{note} The last week is partial: the data ends on {day(days[1])}."
     if fresh.any():
-        note += f" Outcomes of days from {day(immature)} on are not mature: they still change."
+        note += f" Outcomes from {day(immature)} on aren't mature: they may still change."
     told = f"{len(rows)} weeks. First: {', '.join(rows[0])}. Last: {', '.join(rows[-1])}."
     figure = week_plot(starts, partial | fresh, lines, *unit)
     return Plot(name, question, svg(figure, name, question, told), note, columns, rows)

@@ -1,4 +1,4 @@
-"""Segments of sessions, found by a tree on half of the users and held to account on the others."""
+"""Segments of sessions: found by a tree on half of the users, tested on the other half."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import pandas as pd
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.tree import DecisionTreeClassifier
 
+from voice_ai_analytics.metrics.suppression import is_small
 from voice_ai_analytics.rates import COMPLETION
 from voice_ai_analytics.segments.gaps import (
     LEVEL,
     MIN_EITHER,
     MIN_USERS,
     compare,
-    user_clusters,
     with_q_values,
 )
+from voice_ai_analytics.statistics.intervals import user_clusters
 from voice_ai_analytics.wording import clean
 
 OPENING = 3
@@ -37,7 +38,7 @@ NOTHING = {"segments": [], "candidates": 0, "tested": 0, "declined": ""}
 
 @dataclass(frozen=True)
 class Condition:
-    """What a segment asks of one feature: a level, or not; or a number from low to below high."""
+    """A segment's condition on one feature: a level or its negation, or a range of numbers."""
 
     feature: str
     level: str | None = None
@@ -47,7 +48,7 @@ class Condition:
     or_unknown: bool = False
 
     def holds(self, sessions: pd.DataFrame) -> np.ndarray:
-        """Say of each session whether it meets the condition, as it is written."""
+        """Return for each session whether it meets the condition."""
         values = sessions[self.feature]
         if self.level is not None:
             return values.eq(self.level).fillna(False).to_numpy(dtype=bool) == self.is_level
@@ -77,30 +78,30 @@ class Condition:
 def find_segments(
     sessions: pd.DataFrame, openings: pd.DataFrame, min_cohort_size: int, seed: int = 0
 ) -> dict:
-    """Find segments of sessions that are completed more or less often than the rest.
+    """Return segments of sessions that are completed more or less often than the rest.
 
-    Sessions are taken at the moment when their last opening turn was made, if they came so far:
-    what is looked at was known before it was decided how they end.
+    Only sessions that reached the end of their opening are used, with what was known at that
+    point, before it was decided how they end.
 
     Parameters
     ----------
     sessions : pandas.DataFrame
-        One row a session, as `sessions_query` gives it. Row order does not matter.
+        One row per session, from `sessions_query`. Row order doesn't matter.
     openings : pandas.DataFrame
-        One row a session with `OPENING` user turns or more, as `openings_query` gives it.
+        One row per session with at least `OPENING` user turns, from `openings_query`.
     min_cohort_size : int
-        Segments of fewer users are not shown.
+        Segments with fewer users aren't shown.
     seed : int
-        Of the split of users.
+        Random seed for splitting users in two.
 
     Returns
     -------
     dict
-        `segments`, each with its `rule` in words and, from users that the search did not see,
-        `gap` (its completion rate less that of all other sessions), interval, p, q, and on both
-        sides rate, `n` sessions and users; `candidates` (rules that the search gave), `tested`
-        (how many of them have users enough; of two that are each other's rest, one), sessions
-        and users of both halves, and `declined` (why nothing was looked for, or empty).
+        `segments`, each with its `rule` in words and, from users that the search didn't see,
+        `gap` (its completion rate minus that of all other sessions), interval, p, q, and on both
+        sides rate, `n` sessions and users; `candidates` (rules that the search found), `tested`
+        (how many of them have enough users; of two complementary rules, one), sessions and users
+        of both halves, and `declined` (why nothing was searched, or empty).
 
     Notes
     -----
@@ -131,35 +132,35 @@ def _declined(sample: pd.DataFrame, clusters: np.ndarray, is_search: np.ndarray)
     if not users:
         return f"no eligible session has {OPENING} user turns"
     if users < 2 * MIN_USERS:
-        return f"{users:,} users are too few, {MIN_USERS} are needed to look and as many to check"
+        return f"{users:,} users are too few; {MIN_USERS} are needed to search and as many to test"
     completed = sample[COMPLETION.numerator].to_numpy(dtype=bool)
     if completed.all() or not completed.any():
         which = "completed" if completed.all() else "not completed"
-        return f"all {len(sample):,} sessions of {OPENING} user turns or more were {which}"
+        return f"all {len(sample):,} sessions with at least {OPENING} user turns were {which}"
     outcomes = [
         half & outcome for half in (is_search, ~is_search) for outcome in (completed, ~completed)
     ]
     if min(len(set(clusters[rows])) for rows in outcomes) < MIN_EITHER:
-        return f"fewer than {MIN_EITHER} users of a half completed a session, or did not"
+        return f"in one half, fewer than {MIN_EITHER} users completed a session, or didn't"
     return ""
 
 
 def reached(sessions: pd.DataFrame, openings: pd.DataFrame) -> pd.DataFrame:
-    """Give the eligible sessions that came to the end of their opening, in a fixed order."""
+    """Return the eligible sessions that reached the end of their opening, in a fixed order."""
     eligible = sessions[sessions[COMPLETION.denominator] > 0]
     sample = eligible.merge(openings, on="session_key")
     return sample.sort_values("session_key", ignore_index=True)
 
 
 def halved(sample: pd.DataFrame, seed: int) -> np.ndarray:
-    """Say of each session whether its user is in the half to search."""
+    """Return for each session whether its user is in the half to search."""
     clusters = user_clusters(sample["user_key"])
     users = int(clusters.max(initial=-1)) + 1
     return (np.random.default_rng(seed).permutation(users) < users / 2)[clusters]
 
 
 def hold(sample: pd.DataFrame, rule: list[Condition]) -> dict:
-    """Compare the sessions that a rule describes with all others, as `compare` does."""
+    """Return the comparison of the sessions that a rule describes with all others."""
     inside = np.logical_and.reduce([condition.holds(sample) for condition in rule])
     part, whole = (
         sample[column].to_numpy(dtype=float)
@@ -170,12 +171,12 @@ def hold(sample: pd.DataFrame, rule: list[Condition]) -> dict:
 
 
 def confirm(pairs: list[list[dict]], min_cohort_size: int) -> tuple[list[dict], list[dict]]:
-    """Test what `hold` gave of each rule in both halves; give all that was tested, and what holds.
+    """Return the rules that were tested, and those that hold, from `hold` in both halves.
 
-    The estimates are those of the second half; `seen` is the gap in the first.
+    The estimates are from the second half; `seen` is the gap in the first.
     """
     if len(pairs) == 2:
-        # Against the rest, each of two would be the other's mirror.
+        # Of two rules, each is the complement of the other.
         pairs = [min(pairs, key=lambda pair: pair[0]["n"])]
     tested = with_q_values(
         [
@@ -183,7 +184,7 @@ def confirm(pairs: list[list[dict]], min_cohort_size: int) -> tuple[list[dict], 
             for seen, kept in pairs
             if seen["gap"] is not None
             and kept["p_value"] is not None
-            and min(kept["users"], kept["reference_users"]) >= min_cohort_size
+            and not is_small(min(kept["users"], kept["reference_users"]), min_cohort_size)
         ]
     )
     shown = [row for row in tested if row["q_value"] < LEVEL and row["gap"] * row["seen"] > 0]
@@ -191,7 +192,7 @@ def confirm(pairs: list[list[dict]], min_cohort_size: int) -> tuple[list[dict], 
 
 
 def search(sample: pd.DataFrame, seed: int) -> list[list[Condition]]:
-    """Grow a small tree on what was known at the end of the opening; give each leaf's rule."""
+    """Return the rule of each leaf of a small tree on what was known at the end of the opening."""
     least = max(MIN_SESSIONS, int(MIN_SHARE * len(sample)))
     columns = {(name, None): sample[name].to_numpy(dtype=float) for name in NUMBERS}
     for name in CATEGORIES:
@@ -199,7 +200,7 @@ def search(sample: pd.DataFrame, seed: int) -> list[list[Condition]]:
         for level in sorted(sizes.index[sizes >= least]):
             columns[name, level] = sample[name].eq(level).fillna(False).to_numpy(dtype=float)
     tree = DecisionTreeClassifier(max_depth=MAX_DEPTH, min_samples_leaf=least, random_state=seed)
-    # As many segments as predict best for users that were not grown on.
+    # As many segments as predict best for users outside the fold.
     leaves = {"max_leaf_nodes": list(range(2, MAX_SEGMENTS + 1))}
     folds = GridSearchCV(tree, leaves, scoring="neg_brier_score", cv=StratifiedGroupKFold(FOLDS))
     x, y = np.column_stack(list(columns.values())), sample[COMPLETION.numerator].astype(bool)
@@ -210,7 +211,7 @@ def search(sample: pd.DataFrame, seed: int) -> list[list[Condition]]:
 
 
 def _paths(tree, columns: list[tuple], node: int = 0, path: tuple = ()) -> list[tuple]:
-    """Give the way to each leaf: of each node its column, cut, side and where the unknown go."""
+    """Return the path to each leaf: column, cut, side, and where unknown values go."""
     left, right = tree.children_left[node], tree.children_right[node]
     if left == right:
         return [path]
@@ -223,13 +224,13 @@ def _paths(tree, columns: list[tuple], node: int = 0, path: tuple = ()) -> list[
 
 
 def _rule(path: tuple, unknown: set[str]) -> list[Condition]:
-    """Put the steps to a leaf into as few conditions, with cuts that can be said in words."""
+    """Return the steps to a leaf as few conditions, with rounded cuts."""
     rule: dict[tuple, Condition] = {}
     for (feature, level), cut, is_left, with_unknown in path:
         if level is not None:
             rule[feature, level] = Condition(feature, level, is_level=not is_left)
             continue
-        # What is said is what is measured: the cut is rounded before anything is counted.
+        # The rule that is shown is the rule that is tested: the cut is rounded before counting.
         cut = float(np.ceil(cut) if feature in WHOLE else np.round(cut, 2))
         old = rule.get((feature, None), Condition(feature, or_unknown=feature in unknown))
         ends = {"high": min(old.high, cut)} if is_left else {"low": max(old.low, cut)}

@@ -15,7 +15,7 @@ from voice_ai_analytics.segments.gaps import MEASURES, compare_cohorts
 from voice_ai_analytics.segments.results import Segmentation
 
 NO_TURNS = (
-    "segments are made of a session's first turns; set the var voice_ai_fact_turns to true and run"
+    "segments need the first turns of sessions; set the var voice_ai_fact_turns to true and run"
     " dbt build"
 )
 
@@ -34,7 +34,7 @@ def estimate(source: Source, seed: int = 0) -> Segmentation:
     -------
     Segmentation
     """
-    rates = rate_columns(source.project.manifest, MEASURES)
+    rates = rate_columns(source.project.semantics, MEASURES)
     sessions = source.warehouse.query(sessions_query(source.sessions, rates))
     openings = None
     if turns := source.relation("fact_voice_ai_turns"):
@@ -45,18 +45,18 @@ def estimate(source: Source, seed: int = 0) -> Segmentation:
 def segment(
     sessions: pd.DataFrame, openings: pd.DataFrame | None, min_cohort_size: int, seed: int = 0
 ) -> Segmentation:
-    """Compare cohorts, and find segments of sessions that hold on users the search did not see.
+    """Return gaps between cohorts, and segments that hold on users the search didn't see.
 
     Parameters
     ----------
     sessions : pandas.DataFrame
-        One row a session, as `sessions_query` gives it.
+        One row per session, from `sessions_query`.
     openings : pandas.DataFrame or None
-        As `openings_query` gives it; None where there are no certified turns.
+        From `openings_query`; None where there are no certified turns.
     min_cohort_size : int
-        Cohorts and segments of fewer users are not shown.
+        Cohorts and segments with fewer users aren't shown.
     seed : int
-        Of the split of users.
+        Random seed for splitting users in two.
 
     Returns
     -------
@@ -76,8 +76,8 @@ def segment(
     users = sessions["user_key"].nunique()
     if alone := int(sessions["user_key"].isna().sum()):
         notes.append(
-            f"{alone:,} sessions name no user: each counts as a user of its own, so intervals are"
-            " too narrow if such users come back."
+            f"{alone:,} sessions have no known user: each counts as its own user, so intervals are"
+            " too narrow if these users come back."
         )
     if any("ASR confidence" in one["rule"] for one in found["segments"]):
         notes += filter(None, [warning(sessions["asr_model"].dropna().unique())])

@@ -1,4 +1,4 @@
-"""Gaps between cohorts: a certified rate in one less that in another, with users as clusters."""
+"""Gaps between cohorts: a certified rate in one minus that in another, clustered by user."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import numpy as np
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
-from voice_ai_analytics.rates import ABANDONMENT, COMPLETION, ERROR_TURN, Rate
-from voice_ai_analytics.statistics.intervals import clustered, effective_number
-from voice_ai_analytics.suppression import (
+from voice_ai_analytics.metrics.suppression import (
     ELIGIBLE,
     SESSIONS,
     USERS,
     suppress,
     suppressed_comparison,
+)
+from voice_ai_analytics.rates import ABANDONMENT, COMPLETION, ERROR_TURN, Rate
+from voice_ai_analytics.statistics.intervals import (
+    clustered,
+    effective_number,
+    user_clusters,
 )
 from voice_ai_analytics.wording import NOT_KNOWN
 
@@ -34,26 +38,26 @@ NUMBERS = (*ESTIMATES, *ADJUSTED, *COUNTS)
 
 
 def compare_cohorts(sessions: pd.DataFrame, min_cohort_size: int) -> tuple[list[dict], list[str]]:
-    """Compare completion, abandonment and error turns between cohorts.
+    """Return the gaps in completion, abandonment and error turns between cohorts.
 
     Parameters
     ----------
     sessions : pandas.DataFrame
-        One row a session, as `sessions_query` gives it. Row order does not matter.
+        One row per session, from `sessions_query`. Row order doesn't matter.
     min_cohort_size : int
-        Cohorts of fewer users are suppressed, and with them what would give them away.
+        Cohorts with fewer users are suppressed, with whatever would reveal them.
 
     Returns
     -------
     gaps : list of dict
-        One a comparison and measure: `dimension`, `level`, `reference` (a level, or "others" for
+        One per comparison and measure: `dimension`, `level`, `reference` (a level, or "others" for
         all other known ones), `measure` (the metric), `gap` (in [-1, 1], the rate of the level
-        less that of the reference) with its 95 % interval, p and q, `adjusted_gap` with its own,
-        and on both sides the rate, `n` (eligible sessions, or turns) and users. What is not
-        claimed is None; `suppressed` or `declined` then says why, and is empty otherwise. Sessions
-        whose level is not known are a row with `level` None, compared with nothing.
+        minus that of the reference) with its 95% interval, p and q, `adjusted_gap` with its own,
+        and on both sides the rate, `n` (eligible sessions, or turns) and users. What isn't claimed
+        is None; `suppressed` or `declined` then says why, and is empty otherwise. Sessions whose
+        level isn't known are a row with `level` None, compared with nothing.
     notes : list of str
-        What could not be compared, and why.
+        What couldn't be compared, and why.
 
     Notes
     -----
@@ -67,7 +71,7 @@ def compare_cohorts(sessions: pd.DataFrame, min_cohort_size: int) -> tuple[list[
         cohorts = _cohorts(sessions, dimension, min_cohort_size)
         levels = cohorts["cohort"].dropna().tolist()
         if len(levels) > MOST_LEVELS:
-            notes.append(f"{dimension} has {len(levels):,} values: they are not compared.")
+            notes.append(f"{dimension} has {len(levels):,} values, too many to compare.")
             continue
         if len(levels) < 2:
             known = f"The only known {dimension} is {levels[0]}" if levels else None
@@ -91,30 +95,22 @@ def compare_cohorts(sessions: pd.DataFrame, min_cohort_size: int) -> tuple[list[
                 rows.append(row)
         rows += _unknown(sessions, dimension, cohorts, clusters)
     notes += [
-        f"{rate.label}: this is {'all' if some else 'none'} of the {rate.of}, so there is no gap."
+        f"{rate.label}: {'all' if some else 'none'} of the {rate.of}, so there is no gap."
         for rate in MEASURES
         if (some := sessions[rate.numerator].sum()) in (0, sessions[rate.denominator].sum())
     ]
     return with_q_values(rows), notes
 
 
-def user_clusters(user_key: pd.Series) -> np.ndarray:
-    """Give each user a number from 0 upwards, and each session without one a number of its own."""
-    codes, users = pd.factorize(user_key)
-    alone = codes < 0
-    codes[alone] = len(users) + np.arange(alone.sum())
-    return codes
-
-
 def compare(
     part: np.ndarray, whole: np.ndarray, is_group: np.ndarray, clusters: np.ndarray
 ) -> dict:
-    """Give the rate in a group, the rate of all other rows, and their difference.
+    """Return the rate in a group, the rate in all other rows, and their difference.
 
     Parameters
     ----------
     part, whole : numpy.ndarray of float, shape (rows,)
-        Numerator and denominator of the rate; a row without a denominator does not count.
+        Numerator and denominator of the rate; a row without a denominator doesn't count.
     is_group : numpy.ndarray of bool, shape (rows,)
         The rows of the group.
     clusters : numpy.ndarray of int, shape (rows,)
@@ -138,17 +134,19 @@ def compare(
             reasons.append("nothing to compare on one side")
             continue
         row[f"{side}rate"] = hits.sum() / n
-        # A few heavy users make few of many.
+        # A few heavy users leave few effective ones.
         if effective_number(weight) < MIN_USERS:
-            reasons.append(f"one side's users are worth fewer than {MIN_USERS} of equal size")
+            reasons.append(f"one side has effectively fewer than {MIN_USERS} users")
         elif min((hits > 0).sum(), (hits < weight).sum()) < MIN_EITHER:
-            reasons.append(f"too rare or too common: fewer than {MIN_EITHER} users tell on a side")
+            reasons.append(
+                f"too rare or too common: fewer than {MIN_EITHER} informative users on a side"
+            )
     if row["rate"] is not None and row["reference_rate"] is not None:
         row["gap"] = row["rate"] - row["reference_rate"]
     if reasons:
         return row | {"declined": reasons[0]}
     estimate = _difference(part, whole, is_group, np.ones((len(part), 1)), clusters)
-    return row | (estimate or {"declined": "the users of a side do not differ from each other"})
+    return row | (estimate or {"declined": "the users of one side don't differ from each other"})
 
 
 def _difference(
@@ -158,7 +156,7 @@ def _difference(
     controls: np.ndarray,
     clusters: np.ndarray,
 ) -> dict:
-    """Regress the rate on the group and controls, weighted by the denominator.
+    """Return the coefficient of the group, given controls, weighted by the denominator.
 
     With a column of ones for controls, the coefficient is the difference of the two rates.
     """
@@ -166,7 +164,7 @@ def _difference(
     part, whole, clusters, controls = (of[known] for of in (part, whole, clusters, controls))
     sides = np.column_stack([part / whole, is_group[known]]).astype(float)
     weighted = controls * whole[:, None]
-    # What the controls explain is taken out of both; a collinear control does no harm.
+    # Both are residualized on the controls; a collinear control does no harm.
     sides -= controls @ (np.linalg.pinv(weighted.T @ controls, hermitian=True) @ weighted.T @ sides)
     rate, group = sides.T
     spread = (whole * group**2).sum()
@@ -174,7 +172,7 @@ def _difference(
         return {}
     gap = (whole * group * rate).sum() / spread
     influence = whole * group * (rate - gap * group) / spread
-    # By user, so that the degrees of freedom know that sessions of one are alike.
+    # By user, so that the degrees of freedom account for similar sessions of one user.
     of_users = np.bincount(clusters, influence)
     result = clustered(gap, of_users, np.arange(len(of_users)))
     if not result["std_error"] > 1e-9:
@@ -183,7 +181,7 @@ def _difference(
 
 
 def with_q_values(rows: list[dict]) -> list[dict]:
-    """Add Benjamini and Hochberg's q value to the rows with a p value, over all of these."""
+    """Return the rows with Benjamini and Hochberg's q value for those with a p value."""
     tested = [row for row in rows if row["p_value"] is not None]
     if tested:
         q_values = multipletests([row["p_value"] for row in tested], method="fdr_bh")[1]
@@ -193,7 +191,7 @@ def with_q_values(rows: list[dict]) -> list[dict]:
 
 
 def _cohorts(sessions: pd.DataFrame, dimension: str, min_cohort_size: int) -> pd.DataFrame:
-    """Count sessions and users by level, the most common first; null is a cohort too."""
+    """Return sessions and users by level, the most common first; null is a cohort too."""
     counts = {SESSIONS: ("session_key", "size"), USERS: ("user_key", "nunique")}
     counts |= {ELIGIBLE: (COMPLETION.denominator, "sum")}
     levels = sessions[dimension].astype(object).rename("cohort")
@@ -205,14 +203,14 @@ def _cohorts(sessions: pd.DataFrame, dimension: str, min_cohort_size: int) -> pd
 
 
 def _pairs(dimension: str, levels: list[str]) -> list[tuple[str, str]]:
-    """Say which level is compared with what; levels come with the most common first."""
+    """Return which level is compared with what; levels come most common first."""
     if len(levels) < 2:
         return []
     reference = REFERENCES.get(dimension)
     if reference in levels:
         return [(level, reference) for level in levels if level != reference]
     if len(levels) == 2:
-        # The other way round it would be the same again.
+        # The other direction would be the same comparison.
         return [("voice" if "voice" in levels else levels[1], OTHERS)]
     return [(level, OTHERS) for level in levels]
 
@@ -240,9 +238,9 @@ def _gap(
 
 
 def _controls(sessions: pd.DataFrame) -> pd.DataFrame:
-    """Make a column of ones and one of each dimension's levels but one, rare levels together."""
+    """Return a column of ones and dummies for each dimension, with rare levels pooled."""
     columns = {("", ""): np.ones(len(sessions))}
-    # A session that names no user counts as one of its own.
+    # A session without a known user counts as its own user.
     clusters = pd.Series(user_clusters(sessions["user_key"]), index=sessions.index)
     for dimension in DIMENSIONS:
         levels = sessions[dimension].astype(object).where(sessions[dimension].notna(), NOT_KNOWN)
@@ -256,7 +254,7 @@ def _controls(sessions: pd.DataFrame) -> pd.DataFrame:
 def _unknown(
     sessions: pd.DataFrame, dimension: str, cohorts: pd.DataFrame, clusters: np.ndarray
 ) -> list[dict]:
-    """Give the rates of sessions whose level is not known: not known is never "no"."""
+    """Return the rates of sessions whose level isn't known, which never counts as "no"."""
     rows, unknown = [], sessions[dimension].isna().to_numpy()
     for rate in MEASURES if unknown.any() else ():
         row = {"dimension": dimension, "level": None, "reference": None, "measure": rate.metric}

@@ -14,7 +14,7 @@ from voice_ai_analytics.wording import count, percent, points, probability, span
 
 
 def render(result: Segmentation, console: Console) -> None:
-    """Print gaps, segments, what a reader has to know, and last the verdict.
+    """Print gaps, segments, notes, and the verdict.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def render(result: Segmentation, console: Console) -> None:
 
 
 def _grid(title: str, caption: str, *headings: str) -> Table:
-    # As narrow as it can be: 80 columns must hold it.
+    # As narrow as possible: it must fit into 80 columns.
     grid = Table(title=title, caption=caption, box=box.SIMPLE_HEAD, padding=0, pad_edge=False)
     grid.add_column(headings[0], overflow="fold")
     for heading in headings[1:]:
@@ -75,8 +75,8 @@ def _number(value: float | None) -> float:
 
 def _segments(segments: list[dict]) -> Table:
     grid = _grid(
-        "Segments that hold on users the search did not see",
-        "gap: completion less that of all other sessions, percentage points; n: sessions",
+        "Segments that hold on users the search didn't see",
+        "gap: completion minus that of all other sessions, percentage points; n: sessions",
         *("", "gap", "95% interval", "q", "completed", "n"),
     )
     for row in segments:

@@ -21,7 +21,7 @@ FLAGS = {
 
 
 def label(row: dict) -> str:
-    """Say what is compared with what, in few characters."""
+    """Return what is compared with what, in few characters."""
     dimension = row["dimension"].replace("_", " ")
     if row["level"] is None:
         return f"{dimension} {NOT_KNOWN}"
@@ -33,7 +33,7 @@ def label(row: dict) -> str:
 
 
 def numbers(row: dict) -> str:
-    """Say a difference with its interval, its q and the n of both sides."""
+    """Return a difference as text, with its interval, its q and the n of both sides."""
     sides = f"n {count(row['n'])} and {count(row['reference_n'])} {RATES[row['measure']].of}"
     return (
         f"{points(row['gap'])} points (95% interval {span(row['ci_low'], row['ci_high'], points)},"
@@ -42,28 +42,28 @@ def numbers(row: dict) -> str:
 
 
 def gap_verdict(gaps: list[dict], sessions: int, users: int) -> str:
-    """Say in half a sentence whether cohorts differ."""
+    """Return half a sentence on whether cohorts differ."""
     sample = f"{count(sessions)} sessions" + (f" of {count(users)} users" if users else "")
     judged = [row for row in gaps if row["q_value"] is not None]
     if not judged:
         return f"There is no evidence of gaps either way, because {sample} allow no comparison"
     named = [row for row in judged if row["q_value"] < LEVEL]
-    # Completion first: it is what the gap metrics are of.
+    # Completion first, as in the gap metrics.
     order = list(NAMES)
     clearest = min(named or judged, key=lambda row: (order.index(row["measure"]), row["p_value"]))
     told = f"in {NAMES[clearest['measure']]} {label(clearest)}, {numbers(clearest)}"
     if not named:
         return (
-            f"There is no evidence of a gap between cohorts in {sample}: of {len(judged)}"
-            f" comparisons none has q below {LEVEL}, the nearest {told}"
+            f"There is no evidence of a gap between cohorts in {sample}: none of {len(judged)}"
+            f" comparisons has q below {LEVEL}, the closest {told}"
         )
-    return f"In {sample}, {len(named)} of {len(judged)} comparisons show a gap, clearest {told}"
+    return f"In {sample}, {len(named)} of {len(judged)} comparisons show a gap, most clearly {told}"
 
 
 def segment_verdict(found: dict) -> str:
-    """Say in half a sentence whether any segment holds."""
+    """Return half a sentence on whether any segment holds."""
     if found["declined"]:
-        return f"no segment was looked for: {found['declined']}"
+        return f"no segment was searched: {found['declined']}"
     n = len(found["segments"])
     held_out = f"on {count(found['held_out_users'])} others"
     of = f"of {found['tested']} found on {count(found['search_users'])} users"
@@ -74,6 +74,6 @@ def segment_verdict(found: dict) -> str:
         return f"there is no evidence of segments: {of}, none holds {held_out}"
     strongest = max(found["segments"], key=lambda row: abs(row["gap"]))
     return (
-        f"{of}, {n} segment{'s' * (n > 1)} hold{'s' * (n == 1)} {held_out}, most of all"
+        f"{of}, {n} segment{'s' * (n > 1)} hold{'s' * (n == 1)} {held_out}, most strongly"
         f" “{strongest['rule']}”: completion {numbers(strongest)}"
     )

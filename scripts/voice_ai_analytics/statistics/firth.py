@@ -43,7 +43,7 @@ def fit_firth(
     start: np.ndarray | None = None,
     fixed: int | None = None,
 ) -> FirthFit:
-    """Maximise the likelihood times Jeffreys' prior, the root of the information's determinant.
+    """Return the fit that maximizes the likelihood times Jeffreys' prior.
 
     Parameters
     ----------
@@ -52,9 +52,9 @@ def fit_firth(
     outcome : numpy.ndarray of float, shape (rows,)
         0 or 1.
     start : numpy.ndarray of float, shape (columns,), optional
-        Where to begin.
+        Starting values.
     fixed : int, optional
-        The column whose parameter stays where it begins; the penalty still counts it.
+        The column whose parameter keeps its starting value; the penalty still includes it.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def fit_firth(
 def profile(
     fit: FirthFit, column: int, columns: np.ndarray, outcome: np.ndarray
 ) -> dict[str, float]:
-    """Interval and test of one parameter from the profile of the penalised likelihood.
+    """Return interval and test of one parameter from the profile of the penalized likelihood.
 
     Parameters
     ----------
@@ -100,13 +100,13 @@ def profile(
     Returns
     -------
     dict of str to float
-        `ci_low` and `ci_high`, the 95 % interval, NaN where the profile does not fall so far
-        within 100 standard errors; `p_value` of the penalised likelihood-ratio test against 0.
+        `ci_low` and `ci_high`, the 95% interval, NaN where the profile doesn't fall far enough
+        within 100 standard errors; `p_value` of the penalized likelihood-ratio test against 0.
 
     Notes
     -----
-    Heinze and Schemper (2002). An interval by the standard error would be symmetric, which the
-    likelihood under separation is not.
+    Heinze and Schemper (2002). An interval from the standard error would be symmetric, but under
+    separation the likelihood isn't.
     """
     drop = stats.chi2.ppf(LEVEL, 1)
     error = np.sqrt(fit.covariance[column, column])
@@ -140,7 +140,7 @@ def profile(
 def _penalised(
     params: np.ndarray, columns: np.ndarray, outcome: np.ndarray
 ) -> tuple[float, np.ndarray, np.ndarray]:
-    """Penalised log-likelihood, modified score and information."""
+    """Return the penalized log-likelihood, modified score and information."""
     log_odds = columns @ params
     chance = expit(log_odds)
     weight = chance * (1 - chance)

@@ -1,6 +1,7 @@
-"""95 % intervals of proportions and of their differences, from counts or from clusters."""
+"""95% intervals of proportions and of their differences, from counts or from clusters."""
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
@@ -8,7 +9,7 @@ LEVEL = 0.95
 
 
 def wilson(successes, trials) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's score interval of each proportion.
+    """Return Wilson's score interval of each proportion.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ def wilson(successes, trials) -> tuple[np.ndarray, np.ndarray]:
 def newcombe(
     successes_1: float, trials_1: float, successes_2: float, trials_2: float
 ) -> tuple[float, float]:
-    """Newcombe's hybrid score interval of the first proportion less the second.
+    """Return Newcombe's hybrid score interval of the first proportion minus the second.
 
     Parameters
     ----------
@@ -61,8 +62,26 @@ def newcombe(
     return float(low), float(high)
 
 
+def user_clusters(users: pd.Series) -> np.ndarray:
+    """Return the number of each row's user, from 0 upwards; a row without one is its own cluster.
+
+    Parameters
+    ----------
+    users : pandas.Series, shape (rows,)
+        Keys of users; null where not known.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (rows,)
+    """
+    codes, known = pd.factorize(users)
+    alone = codes < 0
+    codes[alone] = len(known) + np.arange(alone.sum())
+    return codes
+
+
 def effective_number(sizes) -> float:
-    """Give how many clusters of equal size tell as much as these do.
+    """Return the effective number of clusters: how many of equal size carry as much information.
 
     Parameters
     ----------
@@ -79,7 +98,7 @@ def effective_number(sizes) -> float:
 
 
 def clustered(estimate: float, influence, clusters) -> dict[str, float]:
-    """Interval and p value of an estimate from what each row contributes to its error.
+    """Return interval and p value of an estimate from what each row contributes to its error.
 
     Parameters
     ----------
@@ -95,15 +114,15 @@ def clustered(estimate: float, influence, clusters) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        `std_error`, `ci_low`, `ci_high`, `p_value` (two-sided, of an estimate of 0), `clusters`
+        `std_error`, `ci_low`, `ci_high`, `p_value` (two-sided, for an estimate of 0), `clusters`
         (how many contribute) and `effective_clusters`; NaN where fewer than two contribute or none
         varies.
 
     Notes
     -----
-    The linearised variance with the factor G / (G - 1): Liang and Zeger (1986). The reference is
-    Student's t with the effective number of clusters less one, for which Kish's formula takes the
-    sums of squared influences; it is what Satterthwaite gives if these are known.
+    The linearized variance with the factor G / (G - 1): Liang and Zeger (1986). The reference is
+    Student's t with the effective number of clusters minus one, from Kish's formula over the sums
+    of squared influences. It equals Satterthwaite's where these are known.
     """
     influence, clusters = np.asarray(influence, dtype=float), np.asarray(clusters)
     rows = np.bincount(clusters, influence != 0)

@@ -10,11 +10,11 @@ from scipy import linalg, sparse
 
 MAX_ITERATIONS = 30
 TOLERANCE = 1e-8
-# Columns of so many rows, and their weighted copy, stay in a core's cache.
+# This many rows of the columns, and their weighted copy, fit into a core's cache.
 BLOCK = 8192
-# From here on, one step less over all rows pays for a fit to every hundredth of them.
+# From here on, a first fit to every hundredth row pays off: it saves a step over all rows.
 LARGE, EVERY = 200_000, 100
-# A first step from probabilities of 3/4 and 1/4, as statsmodels takes it.
+# A first step from probabilities of 3/4 and 1/4, as in statsmodels.
 FIRST_RESPONSE = np.log(3) + 4 / 3
 
 
@@ -41,7 +41,7 @@ class LogisticFit:
 
 
 def expit(log_odds: np.ndarray) -> np.ndarray:
-    """Give the probabilities of log-odds, of the same shape."""
+    """Return the probabilities of log-odds, in the same shape."""
     return 0.5 * (1 + np.tanh(log_odds / 2))
 
 
@@ -51,12 +51,12 @@ def fit_logistic(
     clusters: np.ndarray | None = None,
     offset: np.ndarray | None = None,
 ) -> LogisticFit:
-    """Fit a logistic regression by maximum likelihood, without a penalty.
+    """Return a logistic regression fitted by maximum likelihood, without a penalty.
 
     Parameters
     ----------
     columns : numpy.ndarray of float, shape (rows, columns)
-        With a column of ones where there is to be an intercept.
+        With a column of ones for an intercept.
     outcome : numpy.ndarray of float, shape (rows,)
         0 or 1.
     clusters : numpy.ndarray of int, shape (rows,), optional
@@ -67,7 +67,7 @@ def fit_logistic(
     Returns
     -------
     LogisticFit
-        Also where no finite estimate exists; `converged` is false then, and each of the 30 steps
+        Also where there is no finite estimate; `converged` is false then, and each of the 30 steps
         has moved a diverging log-odds by about 1.
 
     Notes
@@ -124,7 +124,7 @@ def _first_step(columns: np.ndarray, outcome: np.ndarray, offset: np.ndarray | N
 def _derivatives(
     params: np.ndarray, columns: np.ndarray, outcome: np.ndarray, offset: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Score, information and log-likelihood."""
+    """Return score, information and log-likelihood."""
     score, llf = np.zeros(len(params)), 0.0
     information = np.zeros((len(params), len(params)))
     for rows in _blocks(len(columns)):
@@ -138,7 +138,7 @@ def _derivatives(
 
 
 def solve(information: np.ndarray, score: np.ndarray) -> np.ndarray:
-    """Give Newton's step, also where separation has left no information in some direction.
+    """Return Newton's step, also where separation left no information in some direction.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def solve(information: np.ndarray, score: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray, shape (columns,)
-        The shortest of the best steps where there is no single one.
+        The shortest one where several steps are best.
     """
     try:
         return linalg.cho_solve(linalg.cho_factor(information), score)
@@ -160,7 +160,7 @@ def _sandwich(
     bread: np.ndarray, columns: np.ndarray, residual: np.ndarray, clusters: np.ndarray
 ) -> np.ndarray:
     rows, width = columns.shape
-    # Rows of one cluster are added as they come: no sorting, and no copy of the columns.
+    # Rows of one cluster are added in place: no sorting, and no copy of the columns.
     scores = sparse.csr_array((residual, clusters, np.arange(rows + 1))).T @ columns
     groups = len(np.unique(clusters))
     correction = groups / (groups - 1) * (rows - 1) / (rows - width)
