@@ -14,7 +14,6 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError, Thread
-from types import SimpleNamespace
 
 import duckdb
 import psycopg2
@@ -27,6 +26,7 @@ from voice_ai_analytics.asr.estimate import estimate
 from voice_ai_analytics.asr.spool import Spool
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.postgres import embedded_postgres_server
+from voice_ai_analytics.profile import Connection
 from voice_ai_analytics.warehouse import Warehouse
 
 SESSIONS, TURNS = range(100), range(6)
@@ -41,7 +41,7 @@ ERRORS, WORDS = sum(LOST.values()), 3 * len(LOST)
 class LittleProject:
     """What an evaluation needs of a built project."""
 
-    credentials: SimpleNamespace
+    connection: Connection
     duckdb_path: str = ""
     postgres_parameters: dict | None = None
     min_cohort_size: int = 5
@@ -63,7 +63,7 @@ class LittleProject:
 
     def rows(self, *statements: str) -> list[tuple]:
         """Run statements and return the rows of the last."""
-        if self.credentials.type == "duckdb":
+        if self.connection.type == "duckdb":
             with duckdb.connect(self.duckdb_path) as connection:
                 for statement in statements:
                     result = connection.execute(statement)
@@ -116,7 +116,7 @@ def server() -> Iterator[dict]:
 @pytest.fixture(params=ENGINES)
 def project(request, tmp_path) -> LittleProject:
     """Certify a hundred sessions of as many users, half of them English and half Spanish."""
-    made = LittleProject(SimpleNamespace(type=request.param))
+    made = LittleProject(Connection(request.param))
     if request.param == "duckdb":
         made.duckdb_path = str(tmp_path / "little.duckdb")
     else:
