@@ -98,7 +98,9 @@ to_rebuild as (
         quarantined.has_session_row
         and (
             changed.session_id is not null
-            or {{ voice_ai_analytics.is_loaded_on(rows_may_have_left | unique | list, 'first_loaded_at', 'last_loaded_at') }}
+            or {{ voice_ai_analytics.is_loaded_on(
+                rows_may_have_left | unique | list, 'quarantined.first_loaded_at', 'quarantined.last_loaded_at'
+            ) }}
         )
 
 )

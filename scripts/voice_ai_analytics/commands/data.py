@@ -45,11 +45,11 @@ def simulate(
     ] = False,
 ) -> None:
     """Write five CSV files of a simulated deployment, asr_references.csv, and truth.json."""
-    from voice_ai_analytics import simulate as simulation
+    from voice_ai_analytics.simulate import run
 
     with progress_bar() as bar:
         task = bar.add_task("Simulating sessions", total=max(sessions, 1))
-        truth = simulation.simulate(
+        truth = run.simulate(
             output,
             sessions,
             seed,
