@@ -234,6 +234,14 @@ def test_a_reference_with_and_one_without_its_session_are_one_turn(project) -> N
     assert result.overall["users"] == 1
 
 
+def test_one_language_is_one_group_however_references_write_it(project) -> None:
+    tags = ("en-us", "en-US", "EN_US")
+    project.refer([(*row, tags[n % 3]) for n, row in enumerate(REPEATING)], (*COLUMNS, "language"))
+    groups = [group for group in evaluate(project).groups if group["by"] == ["language"]]
+    assert [(group["language"], group["turns"]) for group in groups] == [("en-US", 600)]
+    assert project.rows("select distinct language from main_raw.asr_word_errors") == [("en-US",)]
+
+
 def test_the_latest_valid_version_of_a_turn_has_its_confidence(project) -> None:
     project.rows(
         "update main_voice_ai.stg_voice_ai__turns_typed set updated_at = timestamp '2026-01-01'",
