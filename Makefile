@@ -6,7 +6,7 @@ TARGET ?= duckdb
 BI_TESTS := integration_tests/bi
 BI_TOOLS := .venv-superset/installed $(BI_TESTS)/metabase/node_modules/.installed $(BI_TESTS)/lightdash/node_modules/.installed
 # Tests that share a built project stay on one worker; see integration_tests/conftest.py.
-PYTEST := $(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 20
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 20
 PORT ?= 8088
 # Superset's own Python; it is known to work on 3.11.
 SUPERSET_PYTHON ?= python3.11

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 from consumer import ENGINES, REPOSITORY, Consumer, install
+from xdist.scheduler import LoadScopeScheduling
 
 from voice_ai_analytics.postgres import embedded_postgres_server
 
@@ -33,19 +35,26 @@ def _execute(server: dict[str, str], *statements: str) -> None:
                 cursor.execute(statement)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items) -> None:
-    """Group tests that share a built project, so that one worker builds it once.
+class ByProject(LoadScopeScheduling):
+    """Keep tests that share a built project on one worker, so that it is built once.
 
     These are the tests of one file on one engine, and all that look at the deployment of bi/.
     """
-    for item in items:
-        name = "bi" if item.path.parent.name == "bi" else item.path.stem
-        values = getattr(item, "callspec", None) and item.callspec.params.values()
-        engines = {str(value).partition(" ")[0] for value in values or ()} & {*ENGINES}
-        if name != "bi" and item.path.parent == Path(__file__).parent:
-            name = "-".join([name, *engines])
-        item.add_marker(pytest.mark.xdist_group(name))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, test = nodeid.partition("::")
+        if not file.startswith("integration_tests/"):
+            return file
+        if file.startswith("integration_tests/bi/"):
+            return "bi"
+        engine = re.search(rf"\[.*?\b({'|'.join(ENGINES)})\b", test)
+        return f"{file} {engine[1] if engine else ''}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log) -> ByProject | None:
+    """Schedule tests by project where they are kept together by file."""
+    return ByProject(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_sessionfinish(session) -> None:

@@ -31,7 +31,7 @@
         'asr_references': {
             'required': ['turn_id', 'platform', 'reference_text'],
             'columns': {
-                'turn_id': 'text', 'platform': 'text', 'reference_text': 'text', 'hypothesis_text': 'text',
+                'turn_id': 'text', 'session_id': 'text', 'platform': 'text', 'reference_text': 'text', 'hypothesis_text': 'text',
                 'asr_model': 'text', 'language': 'text'
             }
         }

@@ -16,33 +16,12 @@
         {%- for name, type in contract.columns.items() if type == 'timestamp' %}
         is_{{ name }}_date_only,
         {%- endfor %}
-        {%- for reasons in (true, false) %}
-        {%- if parsed %}
-        case
-            when
-                {%- for name in parsed %}
-                {{ "or " if not loop.first }}({{ voice_ai_analytics.is_unreadable(columns, name) }})
-                {%- endfor %}
-                then concat_ws(
-                    '{{ ", " if reasons else "; " }}'
-                    {%- for name in parsed %},
-                    case
-                        when {{ voice_ai_analytics.is_unreadable(columns, name) }}
-                            then {% if reasons %}'unreadable_{{ name }}'
-                            {%- else %}'{{ name }}=' || cast({{ name }}_given as {{ dbt.type_string() }}){% endif %}
-                    end
-                    {%- endfor %}
-                )
-        end
-        {%- else %}
-        cast(null as {{ dbt.type_string() }})
-        {%- endif %} as {{ 'unreadable_reasons' if reasons else 'unreadable_values' }}{{ "," if reasons }}
-        {%- endfor %}
+        {{ voice_ai_analytics.unreadable(columns, parsed, 'reasons') }} as unreadable_reasons,
+        {{ voice_ai_analytics.unreadable(columns, parsed, 'values') }} as unreadable_values
     from (
         {%- set as_it_is, read = [], [] %}
         {%- for name, type in contract.columns.items() %}
-            {%- set is_as_it_is = name in columns and voice_ai_analytics.is_read_as_it_is(columns, name) %}
-            {%- do (as_it_is if is_as_it_is else read).append(
+            {%- do (as_it_is if voice_ai_analytics.is_read_as_it_is(columns, name) else read).append(
                 voice_ai_analytics['read_' ~ type](columns, name) ~ ' as ' ~ name
             ) %}
             {%- if type == 'timestamp' %}

@@ -18,19 +18,11 @@ where false
 {%- set rows_may_have_left = build.sessions_days_read_before + build.turns_days_read_before -%}
 with on_changed_days as (
 
-    select
-        platform,
-        session_id,
-        true as has_session_row,
-        loaded_at
+    select platform, session_id, true as has_session_row, loaded_at
     from {{ sessions }}
     where platform is not null and session_id is not null and {{ voice_ai_analytics.is_on_changed_day('sessions', build) }}
     union all
-    select
-        platform,
-        session_id,
-        false as has_session_row,
-        loaded_at
+    select platform, session_id, false as has_session_row, loaded_at
     from {{ turns }}
     where platform is not null and session_id is not null and {{ voice_ai_analytics.is_on_changed_day('turns', build) }}
 
@@ -98,7 +90,9 @@ to_rebuild as (
         quarantined.has_session_row
         and (
             changed.session_id is not null
-            or {{ voice_ai_analytics.is_loaded_on(rows_may_have_left | unique | list, 'first_loaded_at', 'last_loaded_at') }}
+            or {{ voice_ai_analytics.is_loaded_on(
+                rows_may_have_left | unique | list, 'quarantined.first_loaded_at', 'quarantined.last_loaded_at'
+            ) }}
         )
 
 )

@@ -3,22 +3,15 @@
 {%- set rule = voice_ai_analytics.settling_rule() %}
 {%- set horizon = rule.horizon_days %}
 
-with history_end as (
-
-    select max(cast(certified_at as date)) as last_day
-    from {{ ref('voice_ai_builds') }}
-
-),
-
-sessions as (
+with sessions as (
 
     select
         versions.session_key,
         cast(min(versions.started_at) as date) as started_on,
         greatest(cast(min(versions.dbt_valid_from) as date) - cast(min(versions.started_at) as date), 0) as first_age,
-        max(history_end.last_day) - cast(min(versions.started_at) as date) as last_age
+        (select max(cast(certified_at as date)) from {{ ref('voice_ai_builds') }})
+        - cast(min(versions.started_at) as date) as last_age
     from {{ ref('voice_ai_session_outcomes') }} as versions
-    cross join history_end
     group by versions.session_key
 
 ),
@@ -83,19 +76,12 @@ followed as (
         ages.age_days,
         counted_spells.until_age,
         sum(counted_spells.spells) as sessions,
-        sum(case when counted_spells.is_change then counted_spells.spells else 0 end) as changes
+        sum(case when counted_spells.is_change then counted_spells.spells else 0 end) as changes,
+        sum(sum(counted_spells.spells)) over (partition by ages.age_days order by counted_spells.until_age desc)
+            as sessions_at_risk
     from ages
     inner join counted_spells on ages.age_days >= counted_spells.from_age and ages.age_days < counted_spells.until_age
     group by ages.age_days, counted_spells.until_age
-
-),
-
-at_risk as (
-
-    select
-        *,
-        sum(sessions) over (partition by age_days order by until_age desc) as sessions_at_risk
-    from followed
 
 ),
 
@@ -110,7 +96,7 @@ estimated as (
         min(case when changes = sessions_at_risk then 0 else 1 end)
         * exp(coalesce(sum(ln(nullif(1 - cast(changes as double precision) / sessions_at_risk, 0))), 0))
             as settled_proportion
-    from at_risk
+    from followed
     group by age_days
 
 )

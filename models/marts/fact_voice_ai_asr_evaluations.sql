@@ -23,9 +23,12 @@ with evaluations as (
 
 ),
 
--- Materialised, because an engine that guesses how few rows are good would compare every turn with every evaluation.
+-- Joined by session, or else by the turn id alone, because an `or` in a join compares every turn with every evaluation.
+-- Materialized for the same reason: an engine may guess too few good rows.
 evaluated_turns as materialized (
-
+    {% for condition in [
+        'given.session_id = evaluations.session_id', 'evaluations.session_id is null'
+    ] %}
     select
         given.*,
         evaluations.evaluation_number,
@@ -38,8 +41,9 @@ evaluated_turns as materialized (
         on
             given.platform = evaluations.platform
             and given.turn_id = evaluations.turn_id
-            and (evaluations.session_id is null or given.session_id = evaluations.session_id)
-
+            and {{ condition }}
+    {{ "union all" if not loop.last }}
+    {% endfor %}
 ),
 
 -- The version that the fact counts: the latest good one of a certified session.
@@ -50,9 +54,12 @@ versions as (
         certified_sessions.session_key,
         certified_sessions.started_at as session_started_at,
         row_number() over (
-            partition by turns.evaluation_number, certified_sessions.session_key
+            partition by turns.evaluation_number
             order by {{ voice_ai_analytics.latest_first('turns', [], 'turns') }}
-        ) as version_number
+        ) as version_number,
+        -- An evaluation that fits turns of several sessions belongs to none of them.
+        min(certified_sessions.session_key) over (partition by turns.evaluation_number)
+        <> max(certified_sessions.session_key) over (partition by turns.evaluation_number) as is_ambiguous
     from evaluated_turns as turns
     inner join {{ ref('fact_voice_ai_sessions') }} as certified_sessions
         on turns.platform = certified_sessions.platform and turns.session_id = certified_sessions.session_id
@@ -72,4 +79,4 @@ select
     cast({{ count }} as integer) as {{ count }}{{ "," if not loop.last }}
     {%- endfor %}
 from versions
-where version_number = 1
+where version_number = 1 and not is_ambiguous
