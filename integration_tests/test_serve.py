@@ -128,12 +128,10 @@ def test_formats_hold_the_same_rows(http) -> None:
 
 @pytest.fixture
 def replaced(project):
-    """Do to the list of builds what a build does that replaces the fact and then fails."""
-    builds = "main_voice_ai.voice_ai_builds"
-    now = "current_timestamp at time zone 'UTC'"
-    project.rows(f"update {builds} set replaced_at = {now}")
+    """Replace the fact, as a build does that fails before it is certified."""
+    project.dbt("run", "--select", "fact_voice_ai_sessions")
     yield
-    project.rows(f"update {builds} set replaced_at = null")
+    project.rows("update main_voice_ai.voice_ai_builds set replaced_at = null")
 
 
 def test_what_no_build_certified_is_refused(project, http, replaced) -> None:
