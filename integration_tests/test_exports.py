@@ -292,7 +292,7 @@ def test_what_an_export_cannot_do_is_said(dbt_project, change, told) -> None:
     ("roll_up", "limit", "told"),
     [
         (["voice_ai_session__region"], None, "names voice_ai_session__region, by which it does"),
-        ("voice_ai_session__channel", None, "is no list of dimensions"),
+        ("voice_ai_session__channel", None, "isn't a list of dimensions"),
         (["voice_ai_session__channel"], 5, "has voice_ai_roll_up and a limit"),
     ],
 )
@@ -315,7 +315,7 @@ def test_a_locked_file_is_said_in_one_line(project) -> None:
     import duckdb
 
     with duckdb.connect(str(project.directory / "consumer.duckdb")):
-        assert "the database cannot be opened" in told_by(project, "export-metrics")
+        assert "the database can't be opened" in told_by(project, "export-metrics")
     assert len(table(project, "completion_by_channel")) == 4
 
 
@@ -367,7 +367,7 @@ def test_a_warehouse_that_is_gone_is_said_in_one_line(on_postgres) -> None:
             "VOICE_AI_POSTGRES_PORT": str(unused.getsockname()[1]),
         }
         elsewhere = replace(on_postgres, environment=on_postgres.environment | gone)
-        assert "the database cannot be opened" in told_by(elsewhere, "export-metrics")
+        assert "the database can't be opened" in told_by(elsewhere, "export-metrics")
     assert len(table(on_postgres, "completion_by_channel")) == 4
 
 

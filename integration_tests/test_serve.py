@@ -106,7 +106,8 @@ def test_answers_equal_mf_query(project, http, question) -> None:
 
 def test_formats_hold_the_same_rows(http) -> None:
     question = {"metrics": ["voice_ai_sessions"], "group_by": [CHANNEL], "order_by": [CHANNEL]}
-    rows = http.post("/v1/query", json=question).json()["rows"]
+    answer = http.post("/v1/query", json=question).json()
+    rows, build = answer["rows"], answer["build"]["build_id"]
     assert rows == [
         {CHANNEL: "chat", "voice_ai_sessions": 3},
         {CHANNEL: "ivr", "voice_ai_sessions": 2},
@@ -115,8 +116,53 @@ def test_formats_hold_the_same_rows(http) -> None:
     arrow = http.post("/v1/query?format=arrow", json=question)
     assert arrow.headers["content-type"] == "application/vnd.apache.arrow.stream"
     assert pyarrow.ipc.open_stream(io.BytesIO(arrow.content)).read_all().to_pylist() == rows
-    csv = http.post("/v1/query?format=csv", json=question).text.splitlines()
-    assert csv == [f'"{CHANNEL}","voice_ai_sessions"', '"chat",3', '"ivr",2', '"voice",7']
+    csv = http.post("/v1/query?format=csv", json=question)
+    assert csv.headers["x-voice-ai-build"] == arrow.headers["x-voice-ai-build"] == build
+    assert csv.text.splitlines() == [
+        f'"{CHANNEL}","voice_ai_sessions"',
+        '"chat",3',
+        '"ivr",2',
+        '"voice",7',
+    ]
+
+
+@pytest.fixture
+def replaced(project):
+    """Do to the list of builds what a build does that replaces the fact and then fails."""
+    builds = "main_voice_ai.voice_ai_builds"
+    now = "current_timestamp at time zone 'UTC'"
+    project.rows(f"update {builds} set replaced_at = {now}")
+    yield
+    project.rows(f"update {builds} set replaced_at = null")
+
+
+def test_what_no_build_certified_is_refused(project, http, replaced) -> None:
+    answer = http.post("/v1/query", json=QUESTIONS[0])
+    assert answer.status_code == 503
+    assert "by a build that isn't certified" in answer.json()["detail"]
+    for command in (["query", "--metrics", "voice_ai_sessions"], ["export-metrics"]):
+        refused = project.command("voice-ai", *command, check=False)
+        assert refused.returncode == 2
+        assert "run dbt build until it passes" in refused.stderr
+
+
+def test_the_build_of_an_answer_is_the_newest_one(project, http) -> None:
+    ((newest,),) = project.rows(
+        "select build_id from main_voice_ai.voice_ai_builds order by certified_at desc limit 1"
+    )
+    assert http.post("/v1/query", json=QUESTIONS[0]).json()["build"]["build_id"] == newest
+
+
+def test_a_query_loads_neither_dbt_nor_statistics(project) -> None:
+    heavy = ("dbt", "sklearn", "scipy", "statsmodels", "matplotlib", "sqlglot", "fastapi")
+    code = (
+        "import sys; from voice_ai_analytics.cli import app;"
+        f" app(['query', '--metrics', 'voice_ai_sessions', '--group-by', '{CHANNEL}'],"
+        f" standalone_mode=False); print([name for name in {heavy} if name in sys.modules])"
+    )
+    told = project.command("python", "-c", code).stdout.strip().splitlines()
+    assert told[-1] == "[]"
+    assert any(line.split() == ["voice", "7"] for line in told)
 
 
 def test_a_time_range_is_of_days_both_included(http) -> None:
@@ -152,15 +198,15 @@ def test_explain_gives_sql_that_runs(project, http) -> None:
         ({"metrics": []}, "metrics: "),
         ({"metric": ["x"]}, "metric: Extra inputs are not permitted"),
         ({"group_by": ["voice_ai_session__chanel"]}, "did you mean voice_ai_session__channel"),
-        # One row a turn: it would count a session once for each.
-        ({"group_by": ["voice_ai_turn__speaker"]}, "cannot be grouped by voice_ai_turn__speaker"),
-        ({"order_by": ["voice_ai_users"]}, "none of the metrics and dimensions asked for"),
-        ({"where": ["1 = 1; drop table x"]}, "is no where-clause"),
+        # One row per turn: it would count a session once for each.
+        ({"group_by": ["voice_ai_turn__speaker"]}, "can't be grouped by voice_ai_turn__speaker"),
+        ({"order_by": ["voice_ai_users"]}, "isn't one of the metrics and dimensions asked for"),
+        ({"where": ["1 = 1; drop table x"]}, "isn't a where-clause"),
         ({"where": [f"{CHANNEL} in (select 1)"]}, "is not allowed"),
-        ({"start": "1924-01-01", "end": "2024-01-01"}, "are 36,526 days; ask for at most 3,660"),
+        ({"start": "1924-01-01", "end": "2024-01-01"}, "spans 36,526 days; ask for at most 3,660"),
         ({"start": "2024-01-02", "end": "2024-01-01"}, "is after end"),
         ({"metrics": ["x" * 201]}, "metrics.0: String should have at most 200 characters"),
-        ({"where": [f"{CHANNEL} = 'a\0b'"]}, "holds a character that no text in a database can"),
+        ({"where": [f"{CHANNEL} = 'a\0b'"]}, "contains a character that databases can't store"),
         ({"limit": 51}, "limit: at most 50"),
         ({"limit": 0}, "limit: "),
         ({"group_by": ["voice_ai_session"] * 21}, "group_by: "),
@@ -298,7 +344,7 @@ def test_a_manifest_that_does_not_load_leaves_the_former_one_serving(
         wait_for(lambda: http.get("/health").json()["trouble"])
         health = http.get("/health")
         assert health.status_code == 503
-        assert "the former one serves" in health.json()["trouble"]
+        assert "the previous one is in use" in health.json()["trouble"]
         assert http.post("/v1/query", json=QUESTIONS[0]).json()["rows"] == [
             {"voice_ai_sessions": 12}
         ]
@@ -389,7 +435,7 @@ def test_the_database_is_only_read(project, service) -> None:
 
 
 def test_a_slow_query_is_stopped(project) -> None:
-    from voice_ai_analytics.serving.reader import Reader, TimedOut
+    from voice_ai_analytics.reader import Reader, TimedOut
 
     with pytest.MonkeyPatch.context() as environment:
         for name, value in project.environment.items():

@@ -9,7 +9,8 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from voice_ai_analytics.abandonment.hazard import _by_user, _influence, band_name, fit_hazard
+from voice_ai_analytics.abandonment.hazard import _by_user, _influence, fit_hazard
+from voice_ai_analytics.abandonment.words import band_name
 
 
 def load_benchmark():

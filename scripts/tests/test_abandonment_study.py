@@ -17,7 +17,8 @@ from voice_ai_analytics.abandonment.boosting import auc_influence
 from voice_ai_analytics.abandonment.estimate import study_abandonment
 from voice_ai_analytics.abandonment.frame import feature_query, openings_query
 from voice_ai_analytics.abandonment.model import fit_abandonment
-from voice_ai_analytics.abandonment.multinomial import ENDS, fit_multinomial
+from voice_ai_analytics.abandonment.multinomial import fit_multinomial
+from voice_ai_analytics.abandonment.sample import ENDS
 from voice_ai_analytics.abandonment.sensitivity import compare_settings
 from voice_ai_analytics.abandonment.terminal import render
 from voice_ai_analytics.statistics.intervals import clustered

@@ -13,8 +13,10 @@ from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.history.as_of import as_of_moment
 from voice_ai_analytics.history.query import MetricAnswer, metric_query, render
 from voice_ai_analytics.history.rewrite import as_of_statement
+from voice_ai_analytics.metrics.certification import CertifiedBuild
 from voice_ai_analytics.warehouse import Transaction
 
+BUILD = CertifiedBuild("b1", datetime(2026, 3, 9, 4, 5, 6))
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 END_OF_DAY = (23, 59, 59, 999999)
 
@@ -161,7 +163,7 @@ def test_an_answer_as_text_json_and_csv():
         }
     )
     query = metric_query("voice_ai_completion_rate", "metric_time__day,voice_ai_session__channel")
-    answer = MetricAnswer(query, table, datetime(2026, 3, 4, *END_OF_DAY))
+    answer = MetricAnswer(query, table, BUILD, datetime(2026, 3, 4, *END_OF_DAY))
     console = Console(width=80, record=True)
     render(answer, console)
     shown = console.export_text()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+import voice_ai_analytics
 from voice_ai_analytics.cli import app
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
@@ -17,10 +20,9 @@ from voice_ai_analytics.warehouse import Warehouse
 COMMANDS = get_command(app).commands
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "voice_ai_analytics.cli", *arguments], capture_output=True, text=True
-    )
+def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "voice_ai_analytics.cli", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -61,6 +63,50 @@ def test_a_refused_query_is_a_users_error(tmp_path) -> None:
         pass
     with pytest.raises(UserError, match="was dbt build run on this target"):
         warehouse.query("select * from not_built")
+
+
+def test_every_command_has_an_example_that_parses() -> None:
+    for name, command in COMMANDS.items():
+        label, program, called, *arguments = command.epilog.split()
+        assert (label, program, called) == ("Example:", "voice-ai", name)
+        command.make_context(name, arguments)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_found_by_its_function(name) -> None:
+    defined = [
+        path
+        for path in Path(voice_ai_analytics.__file__).parent.glob("commands/*.py")
+        if f"\ndef {name.replace('-', '_')}(" in path.read_text(encoding="utf-8")
+    ]
+    assert len(defined) == 1
+
+
+def test_what_needs_no_project_works_where_one_was_never_built(tmp_path) -> None:
+    (tmp_path / "dbt_project.yml").write_text("name: p\nprofile: p\n")
+    (tmp_path / "profiles.yml").write_text(
+        "p: {target: d, outputs: {d: {type: duckdb, path: p.duckdb}}}"
+    )
+    (tmp_path / "references.csv").write_text(
+        "turn_id,platform,reference_text,hypothesis_text\nt1,p,one two three four,one too three\n"
+    )
+    for arguments in (
+        ["simulate", "--output", "raw", "--sessions", "20"],
+        ["load", "--raw", "raw"],
+        ["deps"],
+        ["evaluate-asr", "--input", "references.csv", "--json", "result.json"],
+    ):
+        result = run(*arguments, cwd=tmp_path)
+        assert result.returncode == 0, f"{arguments} {result.stdout} {result.stderr}"
+    assert "No built dbt project here, so no table was written." in result.stdout
+    # Nor does it need one that was parsed and never built.
+    (tmp_path / "target").mkdir()
+    node = {"alias": "fact_voice_ai_sessions", "schema": "main_voice_ai"}
+    manifest = {"nodes": {"model.voice_ai_analytics.fact_voice_ai_sessions": node}}
+    (tmp_path / "target" / "manifest.json").write_text(json.dumps(manifest))
+    assert run("evaluate-asr", "--input", "references.csv", cwd=tmp_path).returncode == 0
+    # Of four words, one was substituted and one deleted.
+    assert '"word_error_rate": 0.5' in (tmp_path / "result.json").read_text()
 
 
 def test_statistics_and_plots_are_not_loaded_for_help() -> None:

@@ -95,7 +95,7 @@ def test_an_analysis_knows_nothing_of_the_report(folder):
 @pytest.mark.parametrize("folder", ANALYSES.values())
 def test_every_analysis_has_the_same_doors(folder):
     defined = {}
-    for door in ("estimate", "results", "terminal"):
+    for door in ("frame", "estimate", "results", "words", "terminal"):
         tree = ast.parse(MODULES[f"{folder}.{door}"].read_text(encoding="utf-8"))
         defined[door] = {node.name: node for node in tree.body if hasattr(node, "name")}
     assert defined["estimate"]["estimate"].args.args[0].arg == "source"

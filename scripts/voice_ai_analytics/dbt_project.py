@@ -1,4 +1,4 @@
-"""A dbt project on disk: its packages, its runs, its manifest and its profile."""
+"""A dbt project on disk: its manifests, its connection, and dbt runs in it."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ DBT = (sys.executable, "-W", "ignore", "-m", "dbt.cli.main", "--no-use-colors")
 
 @dataclass(frozen=True)
 class DbtProject:
-    """A dbt project, where its profiles lie and which target is meant.
+    """A dbt project, with the directory of its profiles and a target.
 
     Parameters
     ----------
     directory : Path
-        Holds ``dbt_project.yml``.
+        The directory of ``dbt_project.yml``.
     profiles_directory : Path, optional
-        Holds ``profiles.yml``; found as dbt finds it where not given.
+        The directory of ``profiles.yml``; found as dbt finds it if not given.
     target : str, optional
-        The profile's own default where not given.
+        The profile's own default if not given.
 
     Raises
     ------
     UserError
-        Where there is no dbt project.
+        If there is no dbt project.
     """
 
     directory: Path
@@ -51,7 +51,7 @@ class DbtProject:
 
     @cached_property
     def profiles(self) -> Path:
-        """The directory of ``profiles.yml``, searched in dbt's order."""
+        """Return the directory of ``profiles.yml``, searched in dbt's order."""
         if self.profiles_directory:
             return self.profiles_directory.resolve()
         if named := os.environ.get("DBT_PROFILES_DIR"):
@@ -62,22 +62,22 @@ class DbtProject:
 
     @cached_property
     def connection(self) -> Connection:
-        """The connection of the target, from the profile; see `read_profile`."""
+        """Return the target's connection, from the profile; see `read_profile`."""
         return read_profile(self.directory, self.profiles, self.target)
 
     @property
     def duckdb_path(self) -> str:
-        """The file of a DuckDB target; dbt resolves a relative path in the project's directory."""
+        """Return the file of a DuckDB target; relative paths start in the project's directory."""
         path = self.connection.path
         return path if path.startswith(("/", ":")) else str(self.directory / path)
 
     def require_database(self) -> None:
-        """Refuse a DuckDB target without its file, which opening it would make, empty.
+        """Refuse a DuckDB target whose file doesn't exist: opening it would create an empty one.
 
         Raises
         ------
         UserError
-            If there is none.
+            If it doesn't exist.
         """
         if self.connection.type != "duckdb" or self.duckdb_path.startswith(":"):
             return
@@ -86,7 +86,7 @@ class DbtProject:
 
     @property
     def postgres_parameters(self) -> dict:
-        """The arguments that psycopg2 needs to connect to a PostgreSQL target."""
+        """Return the arguments that psycopg2 needs to connect to a PostgreSQL target."""
         one = self.connection
         return {
             "host": one.host,
@@ -99,12 +99,12 @@ class DbtProject:
 
     @property
     def semantic_manifest(self) -> Path:
-        """The file in which dbt left the metrics when it parsed the project last.
+        """Return the file with the metrics as dbt parsed them last.
 
         Raises
         ------
         UserError
-            Where dbt has not run yet.
+            If dbt hasn't run yet.
         """
         path = self.directory / "target" / "semantic_manifest.json"
         if not path.is_file():
@@ -113,7 +113,7 @@ class DbtProject:
 
     @cached_property
     def semantics(self) -> dict:
-        """The semantic manifest: metrics, semantic models and saved queries.
+        """Return the semantic manifest: metrics, semantic models and saved queries.
 
         Raises
         ------
@@ -124,12 +124,12 @@ class DbtProject:
 
     @cached_property
     def manifest(self) -> dict:
-        """dbt's manifest of the last run.
+        """Return dbt's manifest of the last run.
 
         Raises
         ------
         UserError
-            Where dbt has not run yet, or did not finish writing.
+            If dbt hasn't run yet, or didn't finish writing.
         """
         path = self.directory / "target" / "manifest.json"
         if not path.is_file():
@@ -137,12 +137,12 @@ class DbtProject:
         return _json(path)
 
     def node(self, model: str) -> dict:
-        """Give what dbt's manifest says of one of the package's models.
+        """Return the node of one of the package's models in dbt's manifest.
 
         Raises
         ------
         UserError
-            Where the model is switched off in this project.
+            If the model is switched off in this project.
         """
         node = self.manifest["nodes"].get(f"model.voice_ai_analytics.{model}")
         if node is None:
@@ -155,16 +155,16 @@ class DbtProject:
         return node
 
     def relation(self, model: str) -> str:
-        """Give the quoted name of one of the package's models in the warehouse; see `node`."""
+        """Return the quoted name of one of the package's models in the warehouse; see `node`."""
         return self.node(model)["relation_name"]
 
     def input_relation(self, model: str) -> str:
-        """Give the quoted name of an input model, be it the package's or the consumer's own.
+        """Return the quoted name of an input model, the package's or the consumer's own.
 
         Raises
         ------
         UserError
-            Where there is none, or it is nothing that can be read.
+            If there is none, or it isn't a view or a table.
         """
         found = (
             node["relation_name"]
@@ -179,18 +179,18 @@ class DbtProject:
         return relation
 
     def source(self, table: str) -> tuple[str, str]:
-        """Give the schema and the quoted name of one of the package's source tables."""
+        """Return the schema and the quoted name of one of the package's source tables."""
         node = self.manifest["sources"][f"source.voice_ai_analytics.voice_ai.{table}"]
         return node["schema"], node["relation_name"]
 
     @property
     def min_cohort_size(self) -> int:
-        """The var ``voice_ai_min_cohort_size`` as dbt parsed it last.
+        """Return the var ``voice_ai_min_cohort_size`` as dbt parsed it last.
 
         Raises
         ------
         UserError
-            Where the package's metrics, one of which carries it, are switched off.
+            If the package's metrics, one of which holds it, are switched off.
         """
         metric = self.manifest["metrics"].get("metric.voice_ai_analytics.voice_ai_cohort_size")
         if metric is None:
@@ -201,7 +201,7 @@ class DbtProject:
         return int(metric["config"]["meta"]["min_cohort_size"])
 
     def command(self, *arguments: str) -> list[str]:
-        """Give the dbt command line for this project."""
+        """Return the dbt command line for this project."""
         command = [*DBT, *arguments]
         command += ["--project-dir", str(self.directory), "--profiles-dir", str(self.profiles)]
         return command + (["--target", self.target] if self.target else [])
@@ -214,14 +214,14 @@ class DbtProject:
         Parameters
         ----------
         *arguments : str
-            Of the dbt command, such as ``build``.
+            The dbt command and its options, such as ``build``.
         progress : callable
-            Called with the number of nodes done and of all nodes.
+            Called with the number of nodes that are done, and of all nodes.
 
         Raises
         ------
         UserError
-            With dbt's own account of what failed.
+            With dbt's own output, if it failed.
         """
         told: deque[str] = deque(maxlen=60)
         with subprocess.Popen(
@@ -242,12 +242,6 @@ class DbtProject:
             raise UserError(
                 f"dbt {arguments[0]} failed in {self.directory}; dbt says:\n{account}", exit_code=1
             )
-
-
-def is_built(directory: Path) -> bool:
-    """Return whether a directory holds a dbt project that dbt has run in."""
-    has_project = (directory / "dbt_project.yml").is_file()
-    return has_project and (directory / "target" / "manifest.json").is_file()
 
 
 def _json(path: Path) -> dict:

@@ -1,4 +1,4 @@
-"""The whole job on one directory of raw files: load, build, query, model, report."""
+"""Everything on one directory of raw files: load, build, query, model, report."""
 
 from __future__ import annotations
 
@@ -37,38 +37,38 @@ BREAKDOWN = {"voice_ai_session__language": "language", "voice_ai_session__channe
 
 @dataclass(frozen=True)
 class DemoPaths:
-    """Where a demo puts what it makes, all under one output directory."""
+    """The paths of a demo's results, all under one output directory."""
 
     output: Path
 
     @property
     def project(self) -> Path:
-        """The consumer project that is run, a copy of the repository's ``demo/``."""
+        """Return the consumer project that is run, a copy of the repository's ``demo/``."""
         return self.output / "project"
 
     @property
     def database(self) -> Path:
-        """The DuckDB file."""
+        """Return the DuckDB file."""
         return self.output / "voice_ai.duckdb"
 
     @property
     def model(self) -> Path:
-        """The abandonment model as JSON."""
+        """Return the JSON file of the abandonment model."""
         return self.output / "abandonment_model.json"
 
     @property
     def asr_evaluation(self) -> Path:
-        """The evaluation of the speech recogniser as JSON."""
+        """Return the JSON file of the ASR evaluation."""
         return self.output / "asr_evaluation.json"
 
     @property
     def report(self) -> Path:
-        """The HTML report."""
+        """Return the HTML report."""
         return self.output / "report.html"
 
     @property
     def postgres(self) -> Path:
-        """The data directory of the embedded PostgreSQL."""
+        """Return the data directory of the embedded PostgreSQL."""
         return self.output / "postgres"
 
 
@@ -80,7 +80,7 @@ def prepare_project(paths: DemoPaths) -> tuple[DbtProject, str]:
     Parameters
     ----------
     paths : DemoPaths
-        Of the output directory.
+        The paths of the output directory.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def prepare_project(paths: DemoPaths) -> tuple[DbtProject, str]:
     Raises
     ------
     UserError
-        Where the repository's ``demo/`` is not there, or the output directory cannot be written.
+        If the repository's ``demo/`` is missing, or the output directory can't be written.
     """
     source = REPOSITORY / "demo"
     if not (source / "dbt_project.yml").is_file():
@@ -112,7 +112,7 @@ def prepare_project(paths: DemoPaths) -> tuple[DbtProject, str]:
 
 @contextmanager
 def target_environment(paths: DemoPaths, target: str) -> Iterator[None]:
-    """Set the variables that the demo's profile reads; run PostgreSQL where it is the target."""
+    """Set the variables that the demo's profile reads; run PostgreSQL if it is the target."""
     with ExitStack() as stack:
         variables = {"VOICE_AI_TARGET": target, "DO_NOT_TRACK": "1"}
         if target == "duckdb":

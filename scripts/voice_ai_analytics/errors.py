@@ -1,15 +1,15 @@
-"""Errors a user can cause and mend."""
+"""Errors that users can cause and fix."""
 
 
 class UserError(Exception):
-    """A mistake in the input, told in one line.
+    """A mistake in the input, reported in one line.
 
     Parameters
     ----------
     message : str
-        Names the file, row or field, what was wrong and what to do.
+        Names the file, row or field, what is wrong and what to do.
     exit_code : int
-        2 for bad input; 3 when nothing could be estimated.
+        2 for bad input; 3 if nothing could be estimated.
     """
 
     def __init__(self, message: str, exit_code: int = 2) -> None:

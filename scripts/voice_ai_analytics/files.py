@@ -1,4 +1,4 @@
-"""Writing files whole."""
+"""Writing files in one step."""
 
 import os
 import shutil
@@ -12,17 +12,17 @@ from voice_ai_analytics.errors import UserError
 
 @contextmanager
 def whole_file(path: Path | None, unlike: Path | None = None) -> Iterator[StringIO]:
-    """Collect the content of a file that takes its place if what is done meanwhile succeeds.
+    """Collect the content of a file, and write it in one step if the block succeeds.
 
-    A reader sees the old content or the new one, whole. Whether the file can be written is found
-    out first, before any work. Devices and pipes are written to, not replaced.
+    Readers see either the old content or the new content. Whether the file can be written is
+    checked first, before any work. Devices and pipes are written to, not replaced.
 
     Parameters
     ----------
     path : pathlib.Path or None
-        The file; its directory is made. None to write nothing.
+        The file; its directory is created. None to write nothing.
     unlike : pathlib.Path or None
-        A file that must not be replaced, such as the one that is read.
+        A file that must not be replaced, such as one that is being read.
 
     Yields
     ------
@@ -32,7 +32,7 @@ def whole_file(path: Path | None, unlike: Path | None = None) -> Iterator[String
     Raises
     ------
     UserError
-        If the file cannot be written, or is the one that must not be replaced.
+        If the file can't be written, or must not be replaced.
     """
     content = StringIO()
     if path is None:
@@ -43,7 +43,7 @@ def whole_file(path: Path | None, unlike: Path | None = None) -> Iterator[String
         raise UserError(f"{path}: is read, and would be replaced; name another file")
     if place.is_dir():
         raise UserError(f"{path}: cannot be written (it is a directory): name a file")
-    # By its own name: what /dev/stdout leads to may have none.
+    # By its own name: what /dev/stdout points to may have none.
     if path.exists() and (not path.is_file() or path.is_relative_to("/dev")):
         yield content
         with _refusal(path), path.open("a", encoding="utf-8") as stream:
@@ -75,7 +75,7 @@ def _refusal(path: Path) -> Iterator[None]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the new one, whole.
+    """Write a file so that readers see either the old content or the new content.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def write_whole(path: Path, text: str) -> None:
     Raises
     ------
     UserError
-        If the file cannot be written.
+        If the file can't be written.
     """
     with whole_file(path) as content:
         content.write(text)

@@ -6,14 +6,17 @@ import hashlib
 import re
 from collections.abc import Iterable
 
+import psycopg2
+
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.warehouse import Transaction, Warehouse, lock_writers, quoted
 
 # Tables of this and of earlier versions of the package, by their names.
 OURS = re.compile(r"^((stg|int|fact|quarantine|input)_)?voice_ai_")
-# A column by which tables of word errors are known: a row there need not name its session.
+# The column that tells tables of word errors, whose rows need not name a session.
 EVALUATED = "reference_words"
+BUILD_LOCK = "voice_ai_build_lock"
 SESSIONS, TURNS = "voice_ai_forgotten_sessions", "voice_ai_forgotten_turns"
 # What ties a row to a session: its columns, as this condition joins it with the session.
 BY_ID = "gone.platform = given.platform and gone.session_id = given.session_id"
@@ -89,16 +92,23 @@ def session_key(platform: str, session: str) -> str:
 
 
 def _keep_builds_out(project: DbtProject, warehouse: Warehouse, transaction: Transaction) -> None:
-    """Wait for other writers, and refuse to work beside a build, which holds this lock."""
+    """Wait for other writers; refuse beside a build at work, and stop one that is between models.
+
+    On PostgreSQL each model of a build holds a table of this name, and ends the build if the
+    build's id isn't in it any more. A DuckDB file belongs to one process at a time.
+    """
     lock_writers(transaction.cursor, *project.source("asr_word_errors"))
-    if warehouse.engine != "postgres":
+    schema = project.node("int_voice_ai__build")["schema"]
+    if warehouse.engine != "postgres" or BUILD_LOCK not in transaction.tables(schema):
         return
-    name = f"voice_ai_analytics build {project.node('int_voice_ai__build')['schema']}"
-    ((is_free,),) = transaction.run(
-        "select pg_try_advisory_xact_lock(hashtextextended(%s, 0))", name
-    )
-    if not is_free:
-        raise UserError("a build of voice_ai_analytics is running; run this again when it is done")
+    build_lock = f"{quoted(schema)}.{quoted(BUILD_LOCK)}"
+    try:
+        transaction.run(f"lock table {build_lock} in access exclusive mode nowait")
+    except psycopg2.errors.LockNotAvailable as error:
+        raise UserError(
+            "a build of voice_ai_analytics is running; run this again when it is done"
+        ) from error
+    transaction.run(f"delete from {build_lock}")
 
 
 def _tables(project: DbtProject, transaction: Transaction) -> dict[str, set[str]]:

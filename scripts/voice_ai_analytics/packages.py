@@ -27,12 +27,12 @@ def install_packages(project: Path) -> str:
     Returns
     -------
     str
-        One line that says what was installed from where.
+        One line about what was installed, and from where.
 
     Raises
     ------
     UserError
-        Where the hub cannot be reached and a package has no stand-in.
+        If the hub can't be reached and a package has no stand-in.
     """
     if _hub_answers():
         result = subprocess.run(
@@ -61,7 +61,7 @@ def install_packages(project: Path) -> str:
 
 
 def _hub_answers() -> bool:
-    """Ask the hub first: dbt deps itself takes from seven seconds to minutes to give up."""
+    """Return whether the hub answers; dbt deps itself takes up to minutes to give up."""
     import requests
     from dbt.clients.registry import DEFAULT_REGISTRY_BASE_URL
 
@@ -74,7 +74,7 @@ def _hub_answers() -> bool:
 
 
 def _local_packages(project: Path) -> dict[str, Path]:
-    """Resolve packages.yml and those of its local packages to directories, by dbt project name."""
+    """Return the directory of every package, local packages' own included, by dbt project name."""
     import yaml
 
     listed = project / "packages.yml"

@@ -11,12 +11,12 @@ from urllib.parse import parse_qs, urlsplit
 
 @contextmanager
 def embedded_postgres_server(data: Path) -> Iterator[dict[str, str]]:
-    """Start a server, made first where `data` is empty, and stop it at the end.
+    """Start a server, initialized first if `data` is empty, and stop it at the end.
 
     Parameters
     ----------
     data : Path
-        The server's data directory; its parent is made where absent.
+        The server's data directory; its parent is created if missing.
 
     Yields
     ------

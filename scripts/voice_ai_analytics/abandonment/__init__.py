@@ -1,1 +1,1 @@
-"""Abandonment: what goes with it, at which turn it comes, and what else ends a session."""
+"""Abandonment: the features associated with it, and the turns at which it happens."""

@@ -10,6 +10,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from voice_ai_analytics.abandonment.design import Design
 from voice_ai_analytics.abandonment.sample import effective_clusters
+from voice_ai_analytics.abandonment.words import boosting_verdict
 from voice_ai_analytics.statistics.intervals import clustered
 from voice_ai_analytics.statistics.logistic import fit_logistic
 
@@ -137,22 +138,4 @@ def compare_boosting(
         interval = clustered(auc - logistic, influence - other, clusters)
         result |= {name: float(interval[name]) for name in ("ci_low", "ci_high", "p_value")}
     result |= {"n_sessions": len(outcome), "n_clusters": users}
-    return result | {"verdict": _verdict(result)}
-
-
-def _verdict(result: dict) -> str:
-    told = (
-        f"AUC {result['auc']:.3f} against {result['logistic_auc']:.3f} out of sample, in"
-        f" {result['n_sessions']:,} sessions of {result['n_clusters']:,} users"
-    )
-    if result["ci_low"] is None:
-        return f"There are too few users to compare boosting with the logistic model: {told}."
-    told += (
-        f"; difference {result['difference']:+.3f} ({result['ci_low']:+.3f} to"
-        f" {result['ci_high']:+.3f})"
-    )
-    if result["ci_low"] > 0:
-        return f"Boosting finds curves or interactions that the logistic model misses: {told}."
-    if result["ci_high"] < 0:
-        return f"Boosting predicts worse than the logistic model: {told}."
-    return f"There is no evidence that boosting finds more than the logistic model: {told}."
+    return result | {"verdict": boosting_verdict(result)}

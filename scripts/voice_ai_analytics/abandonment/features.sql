@@ -1,5 +1,5 @@
--- One row a session: how it ended, what was known from its first $k user turns and about its user,
--- and what only the whole session tells. A session without user turns keeps null openings.
+-- One row per session: how it ended, what was known from its first $k user turns and about its user,
+-- and what is known only afterwards. A session without user turns has null openings.
 with opening as (
     select
         session_key,
@@ -22,7 +22,7 @@ select
     cast(opening.opening_asr_confidence as double precision) as opening_asr_confidence,
     cast(opening.opening_error_proportion as double precision) as opening_error_proportion,
     cast(opening.opening_intent_confidence as double precision) as opening_intent_confidence,
-    -- The model reads columns as features, the first as the dearest where it must do with fewer.
+    -- The model reads columns as features. Where it can use only some of them, it keeps the first ones.
     sessions.channel,
     sessions.language,
     sessions.platform,

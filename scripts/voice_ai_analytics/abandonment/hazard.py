@@ -10,6 +10,7 @@ from scipy import special, stats
 
 from voice_ai_analytics.abandonment.gates import LEVEL
 from voice_ai_analytics.abandonment.sample import effective_clusters, eligible
+from voice_ai_analytics.abandonment.words import TREND, hazard_verdict
 from voice_ai_analytics.statistics.intervals import clustered, user_clusters
 
 MIN_CLUSTERS = 30
@@ -101,7 +102,8 @@ def fit_hazard(frame: pd.DataFrame, min_cohort_size: int = 0) -> dict:
     ]
     tests = _tests(risk, events, _mean_turns(turns, firsts), effective)
     result = {"bands": bands, **tests, **counts}
-    return result | _finding(result)
+    result["finding"] = _finding(result)
+    return result | {"verdict": hazard_verdict(result)}
 
 
 def _at_risk(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -198,7 +200,6 @@ def _hazard(risk: np.ndarray, events: np.ndarray) -> dict[str, float | None]:
     return {"hazard": float(hazard), "ci_low": float(ends[0]), "ci_high": float(ends[1])}
 
 
-TREND = "log_odds_per_doubling"
 UNTESTED = {
     "even_p_value": None,
     "even_degrees": 0,
@@ -265,53 +266,14 @@ def _nothing(reason: str, counts: dict) -> dict:
     }
 
 
-def _finding(result: dict) -> dict[str, str | None]:
-    """Return the finding: early only where both tests allow it and no later turn is worse."""
+def _finding(result: dict) -> str | None:
+    """Return early or late only where both tests allow it and no other band is worse."""
     first, last = result["bands"][0], result["bands"][-1]
-    peak = max(result["bands"], key=lambda band: band["hazard"])
-    sample = (
-        f"in {result['n_sessions']:,} sessions with a user turn ({result['n_events']:,} abandoned)"
-    )
-    if result["n_users"]:
-        sample += f" of {result['n_users']:,} users"
     if result["even_p_value"] is None:
-        verdict = f"Too few users abandoned to compare turns, {sample}: {_share(first)}."
-        return {"finding": None, "verdict": verdict}
-    ratio, low, high = (np.exp(result[f"{TREND}{end}"]) for end in ("", "_ci_low", "_ci_high"))
-    tests = (
-        f"{sample}, a constant hazard has p {_p(result['even_p_value'])}, and the odds change by a"
-        f" factor of {ratio:.2f} ({low:.2f} to {high:.2f}) when the turn number doubles"
-    )
-    finding, start = "uneven", f"Sessions are abandoned most often at user {band_name(peak)}"
-    if not result["peak_p_value"] < LEVEL:
-        start = "Abandonment differs between user turns, but no turn stands out from all others"
+        return None
     if result["even_p_value"] >= LEVEL:
-        finding, start = "none", "There is no evidence that abandonment differs between turns"
-    elif result["trend_p_value"] < LEVEL and peak is (first if result[TREND] < 0 else last):
-        finding = "early" if peak is first else "late"
-        start = f"Sessions are abandoned {finding}"
-    shares = "; ".join(_share(band) for band in result["bands"] if band in (first, peak, last))
-    leaving = "; users who are more likely to leave go first, which alone can cause this"
-    leaving = leaving if finding == "early" else ""
-    return {"finding": finding, "verdict": f"{start}: {shares}; {tests}{leaving}."}
-
-
-def band_name(band: dict) -> str:
-    """Return the name of a band of turns, from the result or from its table."""
-    if pd.isna(band["last_turn"]):
-        return f"turn {band['first_turn']:.0f} and later"
-    if band["first_turn"] == band["last_turn"]:
-        return f"turn {band['first_turn']:.0f}"
-    return f"turns {band['first_turn']:.0f} to {band['last_turn']:.0f}"
-
-
-def _share(band: dict) -> str:
-    each = "" if band["first_turn"] == band["last_turn"] else " per turn"
-    return (
-        f"{100 * band['hazard']:.1f}%{each} at {band_name(band)}, which {band['n_sessions']:,}"
-        " sessions reach"
-    )
-
-
-def _p(value: float) -> str:
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
+        return "none"
+    peak = max(result["bands"], key=lambda band: band["hazard"])
+    if result["trend_p_value"] < LEVEL and peak is (first if result[TREND] < 0 else last):
+        return "early" if peak is first else "late"
+    return "uneven"

@@ -13,14 +13,15 @@ from statsmodels.stats.multitest import multipletests
 from voice_ai_analytics.abandonment.design import encode_features
 from voice_ai_analytics.abandonment.gates import LEVEL
 from voice_ai_analytics.abandonment.sample import (
+    ENDS,
     Declined,
     Sample,
     effective_clusters,
     features_of,
     modelled_sessions,
 )
+from voice_ai_analytics.abandonment.words import transfer_verdict
 
-ENDS = ("completed", "abandoned", "transferred")
 MIN_CLUSTERS = 30
 # Effective users in each outcome.
 MIN_OF_AN_END = 20
@@ -82,7 +83,7 @@ def fit_multinomial(frame: pd.DataFrame, k: int = 3, include_after_the_fact: boo
         "excluded": sample.excluded,
         "dropped": sample.design.dropped + trimmed,
     }
-    return result | {"verdict": _verdict(result, declined)}
+    return result | {"verdict": transfer_verdict(result, declined)}
 
 
 def _require_ends(sample: Sample) -> None:
@@ -188,32 +189,3 @@ def _coefficients(sample: Sample, fit) -> list[dict]:
     ):
         row["q_value"] = q
     return rows
-
-
-def _verdict(result: dict, declined: str | None) -> str:
-    if declined:
-        return f"Transfers as a separate outcome couldn't be estimated: {declined}."
-    counted = ", ".join(f"{result[f'n_{end}']:,} {end}" for end in ENDS)
-    p_value = result["cluster_wald_p_value"]
-    if p_value is None or p_value >= LEVEL:
-        told = (
-            "users are too few to test so many terms"
-            if p_value is None
-            else f"p {p_value:.3f} for all"
-        )
-        return (
-            f"With transfers as a separate outcome ({counted} sessions), there is no evidence of"
-            f" any feature: {told}."
-        )
-    found = []
-    for end in ENDS[1:]:
-        rows = [row for row in result["coefficients"] if row["outcome"] == end]
-        named = [
-            f"{row['term']} (odds ratio {row['odds_ratio']:.2f}, "
-            f"{row['odds_ratio_ci_low']:.2f} to {row['odds_ratio_ci_high']:.2f})"
-            for row in sorted(rows, key=lambda row: row["q_value"])
-            if row["q_value"] < LEVEL
-        ]
-        some = "there is no evidence of any feature" if not named else ", ".join(named)
-        found.append(f"with {end} rather than completed: {some}")
-    return f"With transfers as a separate outcome ({counted} sessions), {'; '.join(found)}."

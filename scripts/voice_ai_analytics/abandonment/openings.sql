@@ -1,4 +1,4 @@
--- One row a session with a user turn: what was known from its first 1, 2, 3 and 5 user turns.
+-- One row per session with a user turn: what was known from its first 1, 2, 3 and 5 user turns.
 select
     session_key,
     count(case when user_turn_number <= 1 then 1 end) as opening_user_turns_1,

@@ -35,7 +35,7 @@ FIRTH = {
 }
 HAZARD = {
     **_types(counts="first_turn n_sessions n_users n_turns n_events"),
-    # Null in the last band, and whole numbers cannot be.
+    # Null in the last band, which integers can't be.
     **_types(floats="last_turn hazard ci_low ci_high"),
 }
 MULTINOMIAL = {
@@ -52,7 +52,7 @@ SENSITIVITY = {
     },
     **_types(floats="auc_estimate auc_ci_low auc_ci_high"),
 }
-# Where in the result the rows of a part's table are.
+# The key and the columns of each part's rows.
 PARTS = {
     "hazard": ("bands", HAZARD),
     "multinomial": ("coefficients", MULTINOMIAL),

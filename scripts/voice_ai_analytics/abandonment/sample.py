@@ -9,6 +9,7 @@ from voice_ai_analytics.abandonment.design import Design
 from voice_ai_analytics.statistics.intervals import effective_number, user_clusters
 
 KEYS = ("session_key", "user_key", "outcome", "is_eligible", "opening_user_turns")
+ENDS = ("completed", "abandoned", "transferred")
 AFTER_THE_FACT = ("duration_seconds", "turn_count", "user_turn_count")
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from voice_ai_analytics.abandonment.gates import strongest
 from voice_ai_analytics.abandonment.model import AbandonmentModel, fit_abandonment
 from voice_ai_analytics.abandonment.sample import eligible
+from voice_ai_analytics.abandonment.words import settings_verdict
 
 OPENINGS = (1, 2, 3, 5)
 MEASURES = ("opening_asr_confidence", "opening_error_proportion", "opening_intent_confidence")
@@ -53,7 +54,7 @@ def compare_settings(
             model = fit_abandonment(variant, k=k, bootstrap=BOOTSTRAP, **options).result
             model = _without_helper(model)
         rows.append(_row(setting, k, model))
-    return {"settings": rows, "verdict": _verdict(rows)}
+    return {"settings": rows, "verdict": settings_verdict(rows)}
 
 
 def _settings(
@@ -128,19 +129,3 @@ def _row(setting: str, k: int, result: dict | None) -> dict:
             row[f"{short}_odds_ratio{end}"] = terms.get(name, {}).get(f"odds_ratio_per_sd{end}")
     row |= {f"auc_{part}": result["auc"].get(part) for part in ("estimate", "ci_low", "ci_high")}
     return row | {"declined": None if result["coefficients"] else result["verdict"]}
-
-
-def _verdict(rows: list[dict]) -> str:
-    fitted = [row for row in rows if not row["declined"]]
-    if not fitted:
-        return "No setting could be estimated, so there is nothing to compare."
-    named = pd.Series([row["strongest_predictor"] for row in fitted], dtype="object")
-    counts = named.fillna("").value_counts()
-    told = "; ".join(
-        f"{name} is the strongest predictor in {n}" if name else f"no evidence of one in {n}"
-        for name, n in counts.items()
-    )
-    start = f"All {len(fitted)} settings agree" if len(counts) == 1 else "The settings disagree"
-    others = len(rows) - len(fitted)
-    rest = f"; {others} more could not be estimated or would not differ" if others else ""
-    return f"{start}: {told}{rest}. They share sessions, so that none confirms another."

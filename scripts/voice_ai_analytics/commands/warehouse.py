@@ -55,7 +55,7 @@ def forget(
 ) -> None:
     """Delete a session, or a user with all their sessions, from every table of the package.
 
-    History and quarantine are included. Delete the rows in the source first: while it still has
+    History and quarantine are included. Delete the rows in the source first: as long as it has
     them, the next build would bring them back, and this command refuses.
     """
     from voice_ai_analytics import forgetting
@@ -67,6 +67,6 @@ def forget(
     with console.status("Forgetting"):
         deleted = forgetting.forget(project, warehouse, platform, session, user)
     for relation, rows in deleted.items():
-        print_line(f"{relation}: {rows:,} rows deleted")
+        print_line(f"{relation}: {rows:,} {'row' if rows == 1 else 'rows'} deleted")
     if not deleted:
         print_line("Nothing to delete: no table of the package knows it.")

@@ -1,1 +1,1 @@
-"""Sessions and metrics as they were known, and how outcomes settle."""
+"""Sessions and metrics as they were known at a moment."""

@@ -1,9 +1,9 @@
-"""dbt's manifest as Lightdash deploys it: what is certified, joined, with every metric it can show.
+"""dbt's manifest as Lightdash deploys it: certified models, their joins and every metric.
 
 Lightdash translates MetricFlow's metrics itself. It skips derived metrics whose inputs are filtered
-rates, takes no notice of a measure that does not add up over time, and makes names that are too
-long for PostgreSQL. These are written here, from the definitions in the manifest, as metrics of its
-own kind, which it puts before its translation.
+rates, ignores that some measures don't add up over time, and makes names that are too long for
+PostgreSQL. These are written here, from the definitions in the manifest, as Lightdash's own kind of
+metric, which takes precedence over its translation.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def write_manifest(project: DbtProject) -> Path:
     Raises
     ------
     UserError
-        Where Lightdash cannot read the warehouse, or the project has no metrics of ours.
+        If Lightdash can't read the warehouse, or the project has none of the package's metrics.
     """
     manifest = lightdash_manifest(project)
     directory = project.directory / "target" / "lightdash"
@@ -58,7 +58,7 @@ def write_manifest(project: DbtProject) -> Path:
 
 
 def lightdash_manifest(project: DbtProject) -> dict:
-    """Give dbt's manifest with what Lightdash needs in the ``meta`` of certified models.
+    """Return dbt's manifest with what Lightdash needs in the ``meta`` of certified models.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def lightdash_manifest(project: DbtProject) -> dict:
     fact = project.node("fact_voice_ai_sessions")
     manifest["nodes"] = _without_uncertified(manifest, fact["schema"])
     for unique_id, node in manifest["nodes"].items():
-        # Lightdash leaves out what the last dbt command did not compile, unless that is everything.
+        # Lightdash leaves out what the last dbt command didn't compile, unless that is everything.
         node.pop("compiled", None)
         if node["package_name"] == "voice_ai_analytics":
             meta = models.meta(unique_id)
@@ -98,7 +98,7 @@ def lightdash_manifest(project: DbtProject) -> dict:
 
 
 def _without_uncertified(manifest: dict, certified_schema: str) -> dict:
-    """Leave out the package's other schemas, its input wherever it is, and all but models."""
+    """Return certified models of the package, and the consumer's own models."""
     return {
         unique_id: node
         for unique_id, node in manifest["nodes"].items()
@@ -126,7 +126,7 @@ class _Models:
         self._min_cohort_size = min_cohort_size
 
     def meta(self, unique_id: str) -> dict:
-        """Give a model's ``meta``: label, joins, and the metrics Lightdash would not make right."""
+        """Return a model's ``meta``: label, joins, and metrics that Lightdash would get wrong."""
         name = self._nodes[unique_id]["name"]
         meta = {
             "label": label(re.sub(r"^(fact_)?voice_ai_", "", name)),
@@ -147,12 +147,12 @@ class _Models:
         return meta
 
     def dimension(self, unique_id: str, column: str) -> dict:
-        """Give a column's ``meta``: a label, and whether it is a key that nobody wants to see."""
+        """Return a column's ``meta``: a label, and whether it is a key, which is hidden."""
         keys = {entity["expr"] for entity in self._semantic.get(unique_id, {}).get("entities", [])}
         return {"label": label(column), **({"hidden": True} if column in keys else {})}
 
     def _joined(self, semantic: dict) -> Iterator[tuple[str, str, str]]:
-        """Give the models to which this one is many to one, with the keys of both."""
+        """Yield the models to which this one is many to one, with the keys of both."""
         for foreign in _entities(semantic, "foreign"):
             for unique_id, other in self._semantic.items():
                 for primary in _entities(other, "primary"):
@@ -176,7 +176,7 @@ class _Models:
         }
 
     def _cohort(self, unique_id: str) -> dict:
-        """Give a metric that charts filter by, so that they leave out small cohorts."""
+        """Return a metric that charts filter by, so that they leave out small cohorts."""
         metric = self._metrics[COHORT_SIZE]
         inputs = {given["alias"]: given["name"] for given in metric["type_params"]["metrics"]}
         owner, users, _ = self._measure_of(self._metrics[inputs["users"]])
@@ -204,7 +204,7 @@ class _Models:
         }
 
     def _own_metrics(self, unique_id: str) -> dict:
-        """Give the metrics over a model that Lightdash skips, or would not show rightly."""
+        """Return the metrics over a model that Lightdash skips or would show wrongly."""
         given = {}
         for metric in self._metrics.values():
             owners: set[str] = set()
@@ -223,7 +223,7 @@ class _Models:
         return given
 
     def _is_too_long(self, unique_id: str, metric: dict) -> bool:
-        """PostgreSQL cuts off the name of the column, and Lightdash then refuses the query."""
+        """Return whether PostgreSQL would cut the column's name, so that Lightdash refuses it."""
         return len(f"{self._nodes[unique_id]['name']}_{metric['name']}") > LONGEST_NAME
 
     def _has_filtered_rates(self, metric: dict) -> bool:
@@ -239,7 +239,7 @@ class _Models:
         )
 
     def _expression(self, metric: dict, filters: tuple[str, ...], owners: set[str]) -> str:
-        """Give a metric as SQL, and put the models that it is over into `owners`."""
+        """Return a metric as SQL, and add the models that it is over to `owners`."""
         filters += tuple(_templates(metric.get("filter")))
         params = metric["type_params"]
         if metric["type"] == "simple":
@@ -265,10 +265,10 @@ class _Models:
         return self._expression(self._metrics[entry["name"]], filters, owners)
 
     def _aggregate(self, owner: str, measure: dict, filters: tuple[str, ...]) -> str:
-        """Give a measure over the rows that pass the filters.
+        """Return a measure over the rows that pass the filters.
 
-        Where it does not add up over time it is null for more than one moment: MetricFlow takes
-        the last one of each period, which no single aggregate can.
+        A measure that doesn't add up over time is null for more than one moment: MetricFlow takes
+        the last one of each period, which a single aggregate can't.
         """
         if measure["agg"] not in AGGREGATES:
             raise _NotTranslatable
@@ -301,7 +301,7 @@ class _Models:
         return condition
 
     def _measure_of(self, metric: dict) -> tuple[str, dict, tuple[str, ...]]:
-        """Give the model that a simple metric is over, its measure and the filters of that."""
+        """Return the model of a simple metric, its measure and the measure's filters."""
         used = metric["type_params"].get("measure")
         if not used or used["name"] not in self._measures:
             raise _NotTranslatable
@@ -309,17 +309,17 @@ class _Models:
 
 
 class _NotTranslatable(Exception):
-    """A metric that has no counterpart in Lightdash."""
+    """A metric that Lightdash can't express."""
 
 
 def label(name: str) -> str:
-    """Give a column's name as people write it: ``asr_model`` is ASR model."""
+    """Return a column's name as people write it: ``asr_model`` is ASR model."""
     words = [ACRONYMS.get(word, word) for word in name.split("_")]
     return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
 
 
 def _qualified(expression: str) -> str:
-    """Name the table of a bare column, as a joined table may have one of the same name."""
+    """Return a bare column with its table, as a joined table may have one of the same name."""
     return f"${{TABLE}}.{expression}" if expression.isidentifier() else expression
 
 
@@ -340,6 +340,6 @@ def _templates(given: dict | None) -> list[str]:
 
 
 def _with_inputs(expression: str, inputs: dict[str, str]) -> str:
-    """Put each input's SQL in the place of its name, all in one step."""
+    """Replace each input's name by its SQL, all in one step."""
     names = "|".join(re.escape(name) for name in sorted(inputs, key=len, reverse=True))
     return re.sub(rf"\b({names})\b", lambda found: inputs[found[1]], expression.strip())

@@ -47,9 +47,7 @@ def _section(name: str, label: str, heading: str, module) -> Section:
 
 SECTIONS = (
     _section("abandonment-turns", "Turns", "When are sessions abandoned?", abandonment),
-    _section(
-        "recognition-quality", "Recognition", "Recognition: is what was said what was heard?", asr
-    ),
+    _section("recognition-quality", "Recognition", "Recognition: is speech heard correctly?", asr),
     _section("releases-compared", "Releases", "Did the new recognizer help?", releases),
     _section("cohorts", "Cohorts and segments", "For whom does it work less well?", segments),
     _section(SETTLING, "Settling", "Are the outcomes final?", settling),

@@ -14,18 +14,18 @@ from voice_ai_analytics.serving.service import MetricService
 INSTRUCTIONS = """\
 Certified metrics of conversational-AI sessions. Find metrics with list_metrics, what they can be
 grouped by with list_dimensions, then ask with query_metrics. Do not compute rates from rates: ask
-for the rate grouped as you need it. A null means not known, not zero. Small groups are not
+for the rate, grouped as you need it. A null means not known, not zero. Small groups are not
 suppressed: do not single out people.
 """
 
 
 def create_server(service: MetricService) -> MCPServer:
-    """Make the MCP server.
+    """Return the MCP server.
 
     Parameters
     ----------
     service : MetricService
-        Answers.
+        Answers the questions.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def create_server(service: MetricService) -> MCPServer:
         start: date | None = None,
         end: date | None = None,
     ) -> list[dict]:
-        """Answer a question; one row a group.
+        """Answer a question; one row per group.
 
         A where-clause compares dimensions with values: voice_ai_session__channel = 'voice'. A
         leading - in order_by reverses. start and end are days of metric_time, UTC.
@@ -77,7 +77,7 @@ def create_server(service: MetricService) -> MCPServer:
         start: date | None = None,
         end: date | None = None,
     ) -> str:
-        """Give the SQL that query_metrics would run."""
+        """Return the SQL that query_metrics would run."""
         asked = (metrics, group_by, where, order_by, limit, start, end)
         return _told(lambda: service.explain(_question(*asked)))
 
@@ -97,7 +97,7 @@ def _question(metrics, group_by, where, order_by, limit, start, end) -> MetricQu
 
 
 def _told(answer, *arguments):
-    """Tell a user's mistake to the model in one line."""
+    """Return an answer, or tell the model about a user's mistake in one line."""
     try:
         return answer(*arguments)
     except (UserError, ValueError) as error:

@@ -36,7 +36,7 @@ SHORTEST_KEY = 16
 LARGEST_BODY = 256 * 1024
 BUILD_HEADER = "X-Voice-AI-Build"
 DESCRIPTION = """\
-Certified metrics of conversational-AI sessions. Every number is the one `mf query` gives.
+Certified metrics of conversational-AI sessions. Every number equals that of `mf query`.
 Cohorts are not suppressed here: keys are for analysts, exported tables for everyone else.
 """
 BEARER = HTTPBearer(auto_error=False, description=f"One of the keys in {KEYS}.")
@@ -63,8 +63,8 @@ def api_keys(text: str | None) -> dict[bytes, str]:
     Parameters
     ----------
     text : str or None
-        ``name=key`` pairs with commas between: ``dashboard=…,notebook=…``. The name is logged, the
-        key never. A key that is taken out is revoked when the server starts again.
+        ``name=key`` pairs, separated by commas: ``dashboard=…,notebook=…``. The name is logged, the
+        key never. Removing a key revokes it when the server restarts.
 
     Returns
     -------
@@ -74,7 +74,7 @@ def api_keys(text: str | None) -> dict[bytes, str]:
     Raises
     ------
     UserError
-        Where there is no key, or one is too short to be a secret.
+        If there is no key, or one is too short to be a secret.
     """
     pairs = [pair.strip().partition("=") for pair in (text or "").split(",") if pair.strip()]
     if not pairs:
@@ -94,14 +94,14 @@ def api_keys(text: str | None) -> dict[bytes, str]:
 
 
 def create_app(service: MetricService, keys: dict[bytes, str]) -> FastAPI:
-    """Make the application.
+    """Return the application.
 
     Parameters
     ----------
     service : MetricService
-        Answers.
+        Answers the questions.
     keys : dict of bytes to str
-        Of `api_keys`.
+        From `api_keys`.
 
     Returns
     -------
@@ -115,12 +115,12 @@ def create_app(service: MetricService, keys: dict[bytes, str]) -> FastAPI:
     app.add_exception_handler(ValidationError, _told_of_request)
     app.add_middleware(_Guard, keys=keys)
     app.middleware("http")(_logged)
-    # Tells the OpenAPI page of the key, which the guard has looked at by then.
+    # For the OpenAPI page; by then the guard has checked the key.
     v1 = {"dependencies": [Depends(BEARER)]}
 
     @app.get("/health", tags=["service"])
     def health() -> JSONResponse:
-        """Whether the service can answer; needs no key and tells no data."""
+        """Return whether the service can answer; needs no key and shows no data."""
         state = service.health()
         return JSONResponse(state, 200 if state["status"] == "ok" else 503)
 
@@ -157,7 +157,7 @@ def create_app(service: MetricService, keys: dict[bytes, str]) -> FastAPI:
 
     @app.post("/v1/explain", tags=["metrics"], **v1)
     def explain(request: Request, question: MetricQuery) -> dict[str, str]:
-        """Give the SQL of a question."""
+        """Return the SQL of a question."""
         request.state.question = question
         return {"sql": service.explain(question)}
 
@@ -170,19 +170,19 @@ def serve(service: MetricService, host: str, port: int) -> None:
     Parameters
     ----------
     service : MetricService
-        Answers.
+        Answers the questions.
     host, port
-        Where to listen.
+        The address to listen on.
 
     Raises
     ------
     UserError
-        Where there is no API key.
+        If there is no API key.
     """
     import uvicorn
 
     app = create_app(service, api_keys(os.environ.get(KEYS)))
-    # Other libraries have set up the root logger by now, each line of theirs with a prefix.
+    # Other libraries have set up the root logger by now, with a prefix on each line.
     requests.addHandler(logging.StreamHandler())
     requests.setLevel(logging.INFO)
     requests.propagate = False
@@ -190,7 +190,7 @@ def serve(service: MetricService, host: str, port: int) -> None:
 
 
 class _Guard:
-    """Look at a request's key before anything reads its body, and at the body's size."""
+    """Check a request's key before anything reads its body, and the body's size."""
 
     def __init__(self, app: ASGIApp, keys: dict[bytes, str]) -> None:
         self.app = app
@@ -242,7 +242,7 @@ def _told(request: Request, error: UserError) -> JSONResponse:
 def _told_of_request(
     request: Request, error: RequestValidationError | ValidationError
 ) -> JSONResponse:
-    """Name each field and what is wrong with it, without giving back what was sent."""
+    """Name each field and what is wrong with it, without repeating what was sent."""
     told = "; ".join(
         f"{'.'.join(map(str, one['loc'])).removeprefix('body.')}: {one['msg']}"
         for one in error.errors()
@@ -251,7 +251,7 @@ def _told_of_request(
 
 
 async def _logged(request: Request, call: Callable) -> Response:
-    """Log who asked what and how long it took, and no value of a filter or an answer."""
+    """Log who asked what and how long it took, without values of filters or answers."""
     start, status, fault = time.perf_counter(), 500, None
     try:
         response = await call(request)

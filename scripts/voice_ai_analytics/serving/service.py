@@ -1,4 +1,4 @@
-"""The metrics service behind `voice-ai serve` and `voice-ai mcp`: one warm engine, many readers."""
+"""The metrics service behind `voice-ai serve` and `voice-ai mcp`."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Limits:
-    """What one query may cost.
+    """Limits on one query.
 
     Parameters
     ----------
     rows : int
-        Most rows of an answer; more are an error, not cut off.
+        The most rows of an answer; more are an error, not cut off.
     seconds : float
-        Longest run of a query, and longest wait for a free place.
+        The longest time for a query, and the longest wait for a free slot.
     days : int
-        Longest time range.
+        The longest time range.
     concurrent : int
-        Most queries at once.
+        The most queries at once.
     """
 
     rows: int = 10_000
@@ -49,20 +49,20 @@ class Limits:
 class MetricService:
     """Answers questions about certified metrics.
 
-    The engine is loaded once, and again when dbt has parsed the project anew; where that fails,
-    the former one goes on and `health` says so.
+    The metrics are loaded once, and again when dbt has parsed the project again. If that fails, the
+    previous ones stay in use and `health` says so.
 
     Parameters
     ----------
     project : DbtProject
-        Built by dbt; its target's user should be one that can only read.
+        Built by dbt; its target's user should only be able to read.
     limits : Limits
-        Of each query.
+        For each query.
 
     Raises
     ------
     UserError
-        Where the project has no metrics that can be loaded.
+        If the project has no metrics that can be loaded.
     """
 
     def __init__(self, project: DbtProject, limits: Limits = Limits()) -> None:
@@ -104,7 +104,7 @@ class MetricService:
         return sorted(values, key=lambda value: (value is None, value))
 
     def explain(self, query: MetricQuery) -> str:
-        """Return the SQL of a query, as it would be run but for the limit of rows.
+        """Return the SQL of a query, as it would be run except for the limit on rows.
 
         Raises
         ------
@@ -156,10 +156,10 @@ class MetricService:
         return certified_build(self._reader.fetch(self._newest_build, 1).to_pylist())
 
     def health(self) -> dict:
-        """Tell whether all is well: ``status`` is ok or degraded, ``trouble`` says why.
+        """Return whether all is well: ``status`` is ok or degraded, ``trouble`` says why.
 
-        Anyone may ask, so it names no file, host or user, and waits for no place: where all are
-        taken, the warehouse is at work.
+        Anyone may ask, so it names no file, host or user, and doesn't wait for a free slot: if all
+        are taken, the warehouse is working.
         """
         self._current()
         trouble = self._trouble
@@ -179,14 +179,14 @@ class MetricService:
         }
 
     def close(self) -> None:
-        """Give back what the service holds."""
+        """Close the service's connections."""
         self._reader.close()
 
     @contextmanager
     def _place(self):
         if not self._places.acquire(timeout=self.limits.seconds):
             raise Unavailable(
-                f"{self.limits.concurrent} queries run already, and none ended in time; ask later"
+                f"{self.limits.concurrent} queries are running, and none ended in time; ask later"
             )
         try:
             yield

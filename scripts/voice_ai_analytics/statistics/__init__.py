@@ -1,1 +1,1 @@
-"""Estimators that know nothing of sessions."""
+"""Estimators that know nothing about sessions."""

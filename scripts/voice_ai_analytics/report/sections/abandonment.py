@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from voice_ai_analytics.abandonment.hazard import band_name
+from voice_ai_analytics.abandonment.words import band_name
 from voice_ai_analytics.plain import records
 from voice_ai_analytics.report.figures import Mark, Plot, axis_ticks, describe, row_plot, svg
 from voice_ai_analytics.wording import (
