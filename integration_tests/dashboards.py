@@ -277,5 +277,5 @@ def _dicts(value) -> Iterator[dict]:
 
 
 def _column(group_by: str) -> str:
-    """Give the column of ``Dimension('a__b')`` or ``TimeDimension('a', 'week')``."""
+    """Return the column of ``Dimension('a__b')`` or ``TimeDimension('a', 'week')``."""
     return "__".join(re.findall(r"'(\w+)'", group_by))

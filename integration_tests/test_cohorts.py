@@ -1,4 +1,4 @@
-"""Cohort gaps and segments of a built project: the points are those of MetricFlow's gap metrics."""
+"""Cohort gaps and segments of a built project; the gaps equal MetricFlow's gap metrics."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ def shown(manifest) -> dict[str, Dashboards]:
 
 
 def exposed(manifest: dict) -> dict[str, set[str]]:
-    """Give the metrics of exposures, by the dashboard's title."""
+    """Return the metrics of exposures, by the dashboard's title."""
     found: dict[str, set[str]] = {}
     for node in manifest["exposures"].values():
         named = found.setdefault(node["label"], set())

@@ -69,7 +69,7 @@ def example(text: str = EXAMPLE) -> dict[str, str]:
 
 
 def stages(dockerfile: Path) -> dict[str, str]:
-    """Give the images that a Dockerfile's stages start from, by the stage's name or number."""
+    """Return the images that a Dockerfile's stages start from, by the stage's name or number."""
     found = re.findall(
         r"^FROM (\S+)(?: AS (\S+))?", dockerfile.read_text(encoding="utf-8"), re.MULTILINE
     )
@@ -83,7 +83,7 @@ def is_pinned(image: str) -> bool:
 
 
 def words(command) -> list[str]:
-    """Give a command or health check as words."""
+    """Return a command or health check as words."""
     return shlex.split(command) if isinstance(command, str) else list(map(str, command or []))
 
 

@@ -1,8 +1,8 @@
-"""Bad input at scale: each of 10,000 mutants is read rightly or refused with its reason.
+"""Bad input at scale: each of 10,000 mutants is read correctly or refused with its reason.
 
-Mutants of rows stand in one raw table a way of typing its columns, built once an engine. What each
-is to become is worked out here, by Python's own readers of numbers and instants. Mutants of files
-go to ``voice-ai load``.
+Mutants of rows are built once per engine and way of typing the columns. What each must become is
+worked out here, with Python's own parsers of numbers and instants. Mutants of files go to
+``voice-ai load``.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ ALPHABETS = [
 
 
 def strange(column):
-    """Give the texts from which a column's mutants are made."""
+    """Return the texts that a column's mutants are made from."""
     if column in TIMES:
         texts = STRANGE_TIMES
     elif column in NUMBERS + INTEGERS:
@@ -220,7 +220,7 @@ def edited(draw, text):
 
 
 def mutated(draw, table, column, badge):
-    """Give another text, or none, for a column of a row."""
+    """Return another text, or none, for a column of a row."""
     if draw.random() < 0.04:
         return None
     texts = strange(column) if draw.random() < 0.8 else STRANGE_TEXTS.split("|")
@@ -302,7 +302,7 @@ TYPED_VALUES = {
 
 
 def mutants(draw, table, count, first, types):
-    """Give rows, each with a column or two changed to what the column's type can hold."""
+    """Return rows, each with a column or two changed to what the column's type can hold."""
     columns = [column for column in BASE[table] if types.get(column, "text") != "text"]
     columns = columns or [column for column in BASE[table] if column != "badge"]
     for number in range(count):
@@ -325,7 +325,7 @@ def mutants(draw, table, count, first, types):
         yield Mutant(table, badge, row, sorted(changed))
 
 
-# --- what is owed ---
+# --- what each must become ---
 
 UNREADABLE = object()
 INSTANT = re.compile(
@@ -340,14 +340,14 @@ def read_text(text):
 
 
 def read_number(text):
-    """Read a number by Python's own reader, less what only Python writes so."""
+    """Parse a number as Python does, except for notations that only Python has."""
     if not text.isascii() or re.search(r"[_\s]", text):
         return UNREADABLE
     try:
         value = Decimal(text)
     except InvalidOperation:
         return UNREADABLE
-    # More digits than any measurement has are refused, so that no engine overflows.
+    # More digits than any measurement has are refused: no engine may overflow.
     mantissa, _, exponent = text.lower().partition("e")
     whole, point, fraction = mantissa.lstrip("+-").partition(".")
     is_bounded = len(whole) <= (30 if point else 60) and len(fraction) <= 30
@@ -404,7 +404,7 @@ def read(column, given, kind):
 
 
 def owed(mutant, kinds):
-    """Give the reasons for which a row is refused, and else its values; one of the two is empty."""
+    """Return the reasons why a row is refused, or else its values; one of the two is empty."""
     table, row = mutant.table, mutant.row
     values = {name: read(name, row[name], kinds[name]) for name in kinds}
     reasons = {f"unreadable_{name}" for name in values if values[name] is UNREADABLE}
@@ -543,7 +543,7 @@ TYPES = {"text": {}, "typed": TYPED, "narrow": NARROW}
 
 @dataclass
 class Fuzzed:
-    """Mutants, the types of their columns, and by badge what they became."""
+    """Mutants, the types of their columns, and what they became, by badge."""
 
     mutants: list[Mutant]
     types: dict[str, dict[str, str]]
@@ -554,7 +554,7 @@ class Fuzzed:
 
 @pytest.fixture(scope="module")
 def project_of(consumer):
-    """Give one project an engine, so that dbt parses it once."""
+    """Return one project per engine, so that dbt parses it once."""
 
     @cache
     def give(engine):
@@ -569,7 +569,7 @@ def project_of(consumer):
     scope="module", params=[f"{engine} {typing}" for engine in ENGINES for typing in COUNTS]
 )
 def fuzzed(request, project_of):
-    """Build the package on mutants of rows; give them with what they became."""
+    """Build the package on mutants of rows, and return them with what they became."""
     engine, typing = request.param.split()
     project = project_of(engine)
     for schema in (
@@ -637,7 +637,7 @@ def write(project, table, types, rows):
 
 
 def read_table(project, table):
-    """Give a table's rows as dictionaries, its instants as text: Python has not all of them."""
+    """Return a table's rows as dictionaries, its instants as text: Python has not all of them."""
     schema, name = table.split(".")
     columns = project.rows(
         "select column_name, data_type from information_schema.columns"
@@ -672,7 +672,7 @@ def is_same(found, expected):
 
 
 def mistakes(fuzzed, mutant):
-    """Tell what became of a mutant that should not have."""
+    """Return what went wrong with a mutant."""
     reasons, values = owed(mutant, fuzzed.types[mutant.table])
     if values.get("user_key"):
         values["user_key"] = hashlib.sha256((fuzzed.salt + values["user_key"]).encode()).hexdigest()
@@ -750,7 +750,7 @@ def as_csv(records):
 
 
 def file_mutant(draw, table):
-    """Give a file's content, damaged in one or two ways."""
+    """Return a file's content, damaged in one or two ways."""
     records = [[*RAW_TABLES[table]], *(list(record) for record in NEW_ROWS[table])]
 
     def insert():
@@ -824,12 +824,12 @@ def file_mutant(draw, table):
 
 
 def owed_rows(content, table):
-    """Give the rows of a file as Python reads it; None where it is to be refused.
+    """Return the rows of a file as Python reads it, or None if it must be refused.
 
     Raises
     ------
     ValueError
-        Where the file is not as any program writes it, so that more than one reading is right.
+        If no program writes such a file, so that more than one reading is right.
     """
     text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     try:
@@ -856,7 +856,7 @@ def owed_rows(content, table):
 
 @pytest.fixture(params=ENGINES)
 def database(request, project_of, monkeypatch):
-    """Give a project without raw tables, and its variables in the environment."""
+    """Return a project without raw tables, with its variables in the environment."""
     project = project_of(request.param)
     project.rows("drop schema if exists voice_ai_raw cascade")
     for name, value in project.environment.items():
@@ -865,7 +865,7 @@ def database(request, project_of, monkeypatch):
 
 
 def raw_tables(warehouse):
-    """Give the rows of the raw tables, without the instant of their load, sorted."""
+    """Return the rows of the raw tables, without the instant of their load, sorted."""
     tables = {}
     with warehouse.connect() as connection:
         cursor = connection.cursor()

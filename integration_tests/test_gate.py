@@ -131,7 +131,7 @@ def create(project, table, columns):
 
 
 def write_raw(project):
-    """Write the raw tables as they are at first: good calls, strange ids, dirt."""
+    """Write the first raw tables: good calls, strange ids and bad rows."""
     calls = [call(number) for number in range(CALLS)]
     strange = [
         call(number, session_id=session_id, platform=platform)
@@ -469,7 +469,7 @@ def test_user_attributes_are_certified_as_text(story):
 
 @pytest.fixture(scope="module")
 def bare(engine, consumer):
-    """Build on two typed tables with hardly more than the required columns; no users table."""
+    """Build on two typed tables with little more than the required columns, and no users."""
     project = consumer(None, engine)
     (project.directory / "dbt_project.yml").write_text("name: bare\nprofile: consumer\n")
     project.rows("create schema voice_ai_raw")

@@ -1,7 +1,7 @@
 """Each metric against a query written by hand over the raw seed, on both engines.
 
-The seed is twelve sessions and twenty-two turns in metrics/seeds, small enough to check an answer
-by eye; beside each query stands the answer that was counted by eye.
+The seed has twelve sessions and twenty-two turns in metrics/seeds, few enough to count by eye. The
+answer counted by eye stands next to each query.
 """
 
 from __future__ import annotations
@@ -195,7 +195,7 @@ def project(request, metrics_seed) -> Consumer:
 
 @pytest.fixture(scope="module")
 def answers(project) -> dict[str, float]:
-    """Query all metrics but the one that needs a time, in one call of mf."""
+    """Query all metrics, except the one that needs a time, in one call of mf."""
     (row,) = project.mf("--metrics", ",".join(HAND_WRITTEN))
     return {name: float(value) for name, value in row.items()}
 

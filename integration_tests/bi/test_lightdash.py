@@ -108,7 +108,7 @@ def check(project: Consumer, credentials: dict, choices: dict, queries: tuple = 
 
 
 def credentials_of(project: Consumer, **role: str) -> dict:
-    """Give what Lightdash connects with."""
+    """Return what Lightdash connects with."""
     return {
         "host": project.environment["VOICE_AI_POSTGRES_HOST"],
         "port": int(project.environment["VOICE_AI_POSTGRES_PORT"]),
@@ -153,18 +153,18 @@ def checked_small(small) -> dict:
 
 
 def metrics_of(chart: str) -> list[str]:
-    """Give the columns of a chart's metrics."""
+    """Return the columns of a chart's metrics."""
     return CHARTS[chart]["metricQuery"]["metrics"]
 
 
 def metric_of(chart: str, field: str) -> str:
-    """Give MetricFlow's name of a chart's metric."""
+    """Return MetricFlow's name of a chart's metric."""
     name = field.removeprefix(f"{CHARTS[chart]['tableName']}_")
     return SHORTENED.get(name, name)
 
 
 def group_of(chart: str, field: str) -> str:
-    """Give MetricFlow's name of a chart's dimension."""
+    """Return MetricFlow's name of a chart's dimension."""
     table = CHARTS[chart]["tableName"]
     time = f"{table}_{TIMES[table]}_"
     if field.startswith(time):
@@ -239,7 +239,7 @@ def expected_of(project: Consumer, schema: str, found: dict, smallest: int) -> l
 
 
 def numbers(rows: list[dict], groups: list[str], metrics: dict[str, str]) -> dict[tuple, float]:
-    """Give the numbers of an answer by group and metric; a row without any says nothing."""
+    """Return the numbers of an answer by group and metric; a row without any says nothing."""
     return {
         (tuple(plain(row[name]) for name in groups), metric): float(row[column])
         for row in rows
@@ -249,7 +249,7 @@ def numbers(rows: list[dict], groups: list[str], metrics: dict[str, str]) -> dic
 
 
 def shown_by(one: dict) -> dict[tuple, float]:
-    """Give the numbers that a chart shows."""
+    """Return the numbers that a chart shows."""
     query = CHARTS[one["chart"]]["metricQuery"]
     metrics = {field: metric_of(one["chart"], field) for field in query["metrics"]}
     return numbers(one["rows"], query["dimensions"], metrics)

@@ -392,7 +392,7 @@ NOT_IN_THE_DEMO = {
 
 
 def columns_of(card: dict) -> tuple[list[str], list[str]]:
-    """Give the metrics and the dimensions that a question selects."""
+    """Return the metrics and the dimensions that a question selects."""
     sql, _ = bound(card, {"time": "2026-01-01~2026-12-31"})
     tree = sqlglot.parse_one(re.sub(r"%\(\w+\)s", "'value'", sql), read="postgres")
     names = [column.alias_or_name for column in tree.selects]
@@ -462,7 +462,7 @@ def table_of(rows: list[dict], metrics: list[str], dimensions: list[str]) -> dic
 
 
 def expected_rows(metricflow, card, values, exported_at) -> list[dict]:
-    """Give MetricFlow's answer as the question ought to show it."""
+    """Return MetricFlow's answer as the question ought to show it."""
     rows = []
     for answer in metricflow[asked_of_metricflow(card, values)]:
         row = dict(answer)

@@ -133,7 +133,7 @@ class Question:
         return [*dict.fromkeys([*self.metrics, "voice_ai_cohort_size"])], names, self.where
 
     def expected(self, rows: list[dict], least: int) -> dict[tuple, float]:
-        """Give the numbers that may be shown, by where they stand."""
+        """Return the numbers that may be shown, by where they stand."""
         _, names, _ = self.asked()
         return {
             (*(label(row[name]) for name in names), metric): float(row[metric])
@@ -144,7 +144,7 @@ class Question:
         }
 
     def shown(self, data: list[dict]) -> dict[tuple, float]:
-        """Give the numbers of a chart's answer, which has a column a series."""
+        """Return the numbers of a chart's answer, which has a column a series."""
         found = {}
         place = len(self.columns) if len(data) and self.columns[-1] in data[0] else 1
         for row in data:
@@ -281,7 +281,7 @@ def server(deployment, tmp_path_factory) -> Iterator[Server]:
 
 @contextmanager
 def open_directory() -> Iterator[Path]:
-    """Give one outside pytest's own, which is closed to the user that PostgreSQL runs as."""
+    """Return one outside pytest's own, which is closed to the user that PostgreSQL runs as."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o755)
         yield Path(directory)

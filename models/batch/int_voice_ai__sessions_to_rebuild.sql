@@ -15,7 +15,7 @@ select
     cast(null as timestamp) as first_loaded_at
 where false
 {%- else -%}
-{%- set rows_may_have_left = build.sessions_days_read_before + build.turns_days_read_before -%}
+{%- set rows_may_have_left = (build.sessions_days_read_before + build.turns_days_read_before) | unique | list -%}
 with on_changed_days as (
 
     select platform, session_id, true as has_session_row, loaded_at
@@ -48,7 +48,7 @@ certified as (
     where
         session_key in (select session_key from changed)
         {%- if rows_may_have_left %}
-        or {{ voice_ai_analytics.is_loaded_on(rows_may_have_left | unique | list, 'first_loaded_at', 'last_loaded_at') }}
+        or {{ voice_ai_analytics.is_loaded_on(rows_may_have_left, 'first_loaded_at', 'last_loaded_at') }}
         {%- endif %}
 
 ),
@@ -91,8 +91,7 @@ to_rebuild as (
         and (
             changed.session_id is not null
             or {{ voice_ai_analytics.is_loaded_on(
-                rows_may_have_left | unique | list, 'quarantined.first_loaded_at', 'quarantined.last_loaded_at'
-            ) }}
+                rows_may_have_left, 'quarantined.first_loaded_at', 'quarantined.last_loaded_at') }}
         )
 
 )
