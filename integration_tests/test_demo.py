@@ -184,7 +184,7 @@ def test_a_missing_file_is_one_line_and_nothing_is_loaded(tmp_path) -> None:
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory) -> tuple[Path, dict]:
     raw = tmp_path_factory.mktemp("simulated")
-    return raw, simulate(raw, 2000, 3)
+    return raw, simulate(raw, 2000, 3, repeats_turn_ids=True)
 
 
 @pytest.mark.parametrize("target", ["duckdb", "postgres"])

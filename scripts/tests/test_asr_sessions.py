@@ -14,7 +14,6 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError, Thread
-from types import SimpleNamespace
 
 import duckdb
 import psycopg2
@@ -27,6 +26,7 @@ from voice_ai_analytics.asr.estimate import estimate
 from voice_ai_analytics.asr.spool import Spool
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.postgres import embedded_postgres_server
+from voice_ai_analytics.profile import Connection
 from voice_ai_analytics.warehouse import Warehouse
 
 SESSIONS, TURNS = range(100), range(6)
@@ -41,7 +41,7 @@ ERRORS, WORDS = sum(LOST.values()), 3 * len(LOST)
 class LittleProject:
     """What an evaluation needs of a built project."""
 
-    credentials: SimpleNamespace
+    connection: Connection
     duckdb_path: str = ""
     postgres_parameters: dict | None = None
     min_cohort_size: int = 5
@@ -63,7 +63,7 @@ class LittleProject:
 
     def rows(self, *statements: str) -> list[tuple]:
         """Run statements and return the rows of the last."""
-        if self.credentials.type == "duckdb":
+        if self.connection.type == "duckdb":
             with duckdb.connect(self.duckdb_path) as connection:
                 for statement in statements:
                     result = connection.execute(statement)
@@ -116,7 +116,7 @@ def server() -> Iterator[dict]:
 @pytest.fixture(params=ENGINES)
 def project(request, tmp_path) -> LittleProject:
     """Certify a hundred sessions of as many users, half of them English and half Spanish."""
-    made = LittleProject(SimpleNamespace(type=request.param))
+    made = LittleProject(Connection(request.param))
     if request.param == "duckdb":
         made.duckdb_path = str(tmp_path / "little.duckdb")
     else:
@@ -232,6 +232,14 @@ def test_a_reference_with_and_one_without_its_session_are_one_turn(project) -> N
     assert project.word_errors() == [("s7", "0", 1)]
     assert result.excluded == {"a further copy of a turn's reference": 1}
     assert result.overall["users"] == 1
+
+
+def test_one_language_is_one_group_however_references_write_it(project) -> None:
+    tags = ("en-us", "en-US", "EN_US")
+    project.refer([(*row, tags[n % 3]) for n, row in enumerate(REPEATING)], (*COLUMNS, "language"))
+    groups = [group for group in evaluate(project).groups if group["by"] == ["language"]]
+    assert [(group["language"], group["turns"]) for group in groups] == [("en-US", 600)]
+    assert project.rows("select distinct language from main_raw.asr_word_errors") == [("en-US",)]
 
 
 def test_the_latest_valid_version_of_a_turn_has_its_confidence(project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +99,12 @@ def test_what_needs_no_project_works_where_one_was_never_built(tmp_path) -> None
         result = run(*arguments, cwd=tmp_path)
         assert result.returncode == 0, f"{arguments} {result.stdout} {result.stderr}"
     assert "No built dbt project here, so no table was written." in result.stdout
+    # Nor does it need one that was parsed and never built.
+    (tmp_path / "target").mkdir()
+    node = {"alias": "fact_voice_ai_sessions", "schema": "main_voice_ai"}
+    manifest = {"nodes": {"model.voice_ai_analytics.fact_voice_ai_sessions": node}}
+    (tmp_path / "target" / "manifest.json").write_text(json.dumps(manifest))
+    assert run("evaluate-asr", "--input", "references.csv", cwd=tmp_path).returncode == 0
     # Of four words, one was substituted and one deleted.
     assert '"word_error_rate": 0.5' in (tmp_path / "result.json").read_text()
 

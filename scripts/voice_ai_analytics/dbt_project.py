@@ -244,12 +244,6 @@ class DbtProject:
             )
 
 
-def is_built(directory: Path) -> bool:
-    """Return whether a directory holds a dbt project that dbt has run in."""
-    has_project = (directory / "dbt_project.yml").is_file()
-    return has_project and (directory / "target" / "manifest.json").is_file()
-
-
 def _json(path: Path) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))

@@ -27,6 +27,31 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def built_project(
+    directory: Path, profiles: Path | None = None, target: str | None = None
+) -> DbtProject | None:
+    """Return the dbt project of a directory if its warehouse has certified sessions, else None.
+
+    Commands that can also work without a project ask this.
+
+    Raises
+    ------
+    UserError
+        If there is a built project, but its warehouse can't be reached.
+    """
+    if not (directory / "target" / "manifest.json").is_file():
+        return None
+    project = DbtProject(directory, profiles, target)
+    node = project.manifest["nodes"].get("model.voice_ai_analytics.fact_voice_ai_sessions")
+    if node is None:
+        return None
+    warehouse = Warehouse(project)
+    if warehouse.engine == "duckdb" and not Path(project.duckdb_path).exists():
+        return None
+    with warehouse.transaction() as transaction:
+        return project if node["alias"] in transaction.tables(node["schema"]) else None
+
+
 def lock_writers(cursor, *tables: str) -> None:
     """Wait until no other transaction writes these tables, and keep others out until this one ends.
 

@@ -120,7 +120,7 @@ def read_turns(
     UserError
         If an id without a session belongs to several certified sessions.
     """
-    # Until somebody counts them, PostgreSQL plans for a handful of rows.
+    # Without statistics, PostgreSQL plans for a handful of rows.
     transaction.run(f"analyze {IDS}")
     named, unnamed = transaction.run(
         f"select count(session_id), count(*) - count(session_id) from {IDS}"

@@ -34,7 +34,7 @@ def write_word_errors(
     _own_table(transaction, schema, relation)
     transaction.run(f"delete from {relation}")
     transaction.load(relation, spool.word_errors(ending))
-    # Until somebody counts them, PostgreSQL plans for a handful of rows.
+    # Without statistics, PostgreSQL plans for a handful of rows.
     transaction.run(f"analyze {relation}")
 
 

@@ -95,12 +95,12 @@ def evaluate_asr(
     In a built dbt project, the source table asr_word_errors then holds this evaluation only, and
     the next dbt build certifies it for the metric voice_ai_word_error_rate.
     """
-    from voice_ai_analytics.dbt_project import DbtProject, is_built
+    from voice_ai_analytics.dbt_project import DbtProject
     from voice_ai_analytics.pipeline import run_analysis
+    from voice_ai_analytics.warehouse import built_project
 
-    project = None
-    if references is None or is_built(project_dir):
-        project = DbtProject(project_dir.resolve(), profiles_dir, target)
+    place = (project_dir.resolve(), profiles_dir, target)
+    project = built_project(*place) if references else DbtProject(*place)
     options = {"references": references, "normalizer": normalizer.value, "seed": seed}
     with console.status("Comparing transcripts"):
         result = run_analysis("evaluate-asr", project, output, unlike=references, **options)

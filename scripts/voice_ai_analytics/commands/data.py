@@ -36,6 +36,13 @@ def simulate(
     null_effects: Annotated[
         bool, typer.Option("--null-effects", help="Let nothing influence abandonment.")
     ] = False,
+    repeat_turn_ids: Annotated[
+        bool,
+        typer.Option(
+            "--repeat-turn-ids",
+            help="Number turns anew in each session (0, 1, ...), as most platforms do.",
+        ),
+    ] = False,
 ) -> None:
     """Write five CSV files of a simulated deployment, asr_references.csv, and truth.json."""
     from voice_ai_analytics.simulate import run
@@ -47,6 +54,7 @@ def simulate(
             sessions,
             seed,
             null_effects=null_effects,
+            repeats_turn_ids=repeat_turn_ids,
             progress=lambda done: bar.update(task, completed=done),
         )
     print_line(f"{output}: {truth['parameters']['sessions']:,} sessions")
@@ -126,7 +134,7 @@ def demo(
     paths = DemoPaths(output.resolve())
     if raw is None:
         raw = paths.output / "raw"
-        simulate(raw, sessions, seed)
+        simulate(raw, sessions, seed, repeat_turn_ids=True)
     with progress_bar() as bar:
         bar.add_task("Installing dbt packages", total=None)
         project, note = prepare_project(paths)

@@ -1,4 +1,4 @@
-"""Simulated reference transcripts: what some callers said, and what the recogniser heard."""
+"""Simulated reference transcripts: what some callers said, and what the recognizer heard."""
 
 import csv
 from pathlib import Path
