@@ -38,11 +38,19 @@ with counted as (
             where version_number is null or version_number > 1
         ) as rows_rejected,
         {%- if table == 'users' %}
-        (select count(*) from {{ ref('int_voice_ai__users') }} where not is_deleted_upstream)
+        (
+            select count(*)
+            from {{ ref('int_voice_ai__users') }}
+            where not is_deleted_upstream
+        )
         {%- elif build.is_full %}
         0
         {%- else %}
-        (select {{ rows }} from {{ build.fact }} where not is_deleted_upstream)
+        (
+            select {{ rows }}
+            from {{ build.fact }}
+            where not is_deleted_upstream
+        )
         - (
             select {{ rows | replace('turn_count', 'certified_turn_count') }}
             from {{ to_rebuild }}

@@ -40,8 +40,9 @@ source as (
 
     select
         {%- for table in ['sessions', 'turns', 'users'] %}
-        max(case when table_name = '{{ table }}' then newest_loaded_at end) as {{ table }}_until{{ "," if not loop.last }}
+        max(case when table_name = '{{ table }}' then newest_loaded_at end) as {{ table }}_until,
         {%- endfor %}
+        sum(case when table_name = 'sessions' then row_count else 0 end) as raw_session_rows
     from load_days
     where build_id = '{{ invocation_id }}'
 
@@ -51,9 +52,11 @@ select
     '{{ invocation_id }}' as build_id,
     {{ voice_ai_analytics.to_utc('current_timestamp') }} as started_at,
     '{{ rules }}' as rules,
-    {{ 'false' if last else 'true' }}
-    or batch.changed_day_count > {{ most_days }}
-    or not exists (select 1 from load_days where build_id = '{{ last.build_id if last }}') as is_full,
+    (
+        {{ 'false' if last else 'true' }}
+        or batch.changed_day_count > {{ most_days }}
+        or '{{ last.build_id if last }}' not in (select build_id from load_days)
+    ) as is_full,
     {{ has_fact }} as has_fact,
     {{ voice_ai_analytics.keeps_history() }} as keeps_history,
     {{ voice_ai_analytics.is_history_whole() }} as is_history_whole,
@@ -61,7 +64,8 @@ select
     {%- for table in ['sessions', 'turns', 'users'] %}
     batch.{{ table }}_days,
     batch.{{ table }}_days_read_before,
-    source.{{ table }}_until{{ "," if not loop.last }}
+    source.{{ table }}_until,
     {%- endfor %}
+    cast(coalesce(source.raw_session_rows, 0) as bigint) as raw_session_rows
 from batch
 cross join source

@@ -19,10 +19,11 @@ with turns as (
 
     select platform, session_id, {{ sums | join(', ') }}
     from {{ ref('int_voice_ai__turns_rolled_up') }} as rolled_up
-    where not exists (
-        select 1 from {{ versions }} as versions
-        where versions.platform = rolled_up.platform and versions.session_id = rolled_up.session_id
-    )
+    where
+        not exists (
+            select 1 from {{ versions }} as versions
+            where versions.platform = rolled_up.platform and versions.session_id = rolled_up.session_id
+        )
     union all
     select
         platform,

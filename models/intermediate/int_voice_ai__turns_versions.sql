@@ -59,7 +59,7 @@ ranked as (
     left join repeated on turns.session_key = repeated.session_key and turns.turn_id = repeated.turn_id
     where
         (repeated.turn_id is null or turns.quarantine_reasons is not null)
-        and (turns.is_settled_here or turns.session_key in (select session_key from repeated))
+        and (turns.is_settled_here or turns.session_key in (select again.session_key from repeated as again))
 
 ),
 

@@ -36,12 +36,19 @@ users_to_look_at as (
 {% endif %}
 sessions as (
 
-    select {{ columns | join(', ') }}
-        {%- if not build.is_full %}, true as is_rebuilt, null as certified_{{ journey | join(', null as certified_') }}{% endif %}
+    select
+        {{ columns | join(', ') }},
+        {%- if not build.is_full %}
+        null as certified_{{ journey | join(', null as certified_') }},
+        {%- endif %}
+        true as is_rebuilt
     from rebuilt_sessions
     {%- if not build.is_full %}
     union all
-    select fact.{{ columns | join(', fact.') }}, false as is_rebuilt, fact.{{ journey | join(', fact.') }}
+    select
+        fact.{{ columns | join(', fact.') }},
+        fact.{{ journey | join(', fact.') }},
+        false as is_rebuilt
     from {{ build.fact }} as fact
     inner join users_to_look_at on fact.user_key = users_to_look_at.user_key
     where fact.session_key not in (select session_key from {{ to_rebuild }})

@@ -75,8 +75,10 @@ select
     evaluated_asr_model,
     normalizer,
     unit,
-    {%- for count in counts %}
-    cast({{ count }} as integer) as {{ count }}{{ "," if not loop.last }}
-    {%- endfor %}
+    cast(substitutions as integer) as substitutions,
+    cast(deletions as integer) as deletions,
+    cast(insertions as integer) as insertions,
+    cast(hits as integer) as hits,
+    cast(reference_words as integer) as reference_words
 from versions
 where version_number = 1 and not is_ambiguous

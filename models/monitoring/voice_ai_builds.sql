@@ -25,14 +25,10 @@ select
     sessions_until,
     turns_until,
     users_until,
-    (
-        select cast(coalesce(sum(row_count), 0) as bigint)
-        from {{ ref('int_voice_ai__load_days') }} as days
-        where days.build_id = build.build_id and days.table_name = 'sessions'
-    ) as raw_session_rows,
+    raw_session_rows,
     (select count(*) from {{ ref('int_voice_ai__sessions_candidate') }}) as sessions_written,
     cast(null as timestamp) as replaced_at
-from {{ ref('int_voice_ai__build') }} as build
+from {{ ref('int_voice_ai__build') }}
 {%- if is_incremental() %}
 where build_id not in (select written.build_id from {{ this }} as written)
 {%- endif %}
