@@ -8,4 +8,5 @@
         or started_at between {{ backfill[0] }} and {{ backfill[1] }}
         {%- endif %}
     )
+    and {{ voice_ai_analytics.is_loaded_until(build[table ~ '_until']) }}
 {%- endmacro %}

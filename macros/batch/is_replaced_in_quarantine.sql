@@ -5,11 +5,11 @@
         {%- if voice_ai_analytics.users_to_read(build) == 'all' -%} true
         {%- else -%}
     user_id in (select user_id from {{ versions }})
-    or {{ voice_ai_analytics.is_on_changed_day('users', build) }}
+    or ({{ voice_ai_analytics.is_on_changed_day('users', build) }})
         {%- endif -%}
     {%- else -%}
         {%- set to_rebuild = ref('int_voice_ai__sessions_to_rebuild') -%}
-    {{ voice_ai_analytics.is_on_changed_day(table, build) }}
+    ({{ voice_ai_analytics.is_on_changed_day(table, build) }})
     or (platform, session_id) in (select platform, session_id from {{ to_rebuild }})
     {%- endif -%}
 {%- endmacro %}

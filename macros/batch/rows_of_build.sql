@@ -12,9 +12,7 @@
 (
     select *
     from {{ typed_rows }}
-    {%- if until %}
-    where loaded_at is null or loaded_at <= {{ until }} or {{ voice_ai_analytics.is_out_of_time('loaded_at') }}
-    {%- endif %}
+    where {{ voice_ai_analytics.is_loaded_until(until) }}
 )
     {%- else -%}
     {%- set first = voice_ai_analytics.timestamp_literal(
