@@ -360,7 +360,11 @@ project = DbtProject(pathlib.Path("."))
 compiler, warehouse = MetricCompiler(project), Warehouse(project)
 answers = []
 for metrics, group_by, where in json.loads(pathlib.Path(sys.argv[1]).read_text()):
-    frame = warehouse.query(compiler.compile(metrics, group_by, where)).astype(object)
+    frame = warehouse.query(compiler.compile(metrics, group_by, where))
+    # PostgreSQL truncates a date to an instant with a zone; exports hold it without one.
+    for name in frame.select_dtypes("datetimetz"):
+        frame[name] = frame[name].dt.tz_convert("UTC").dt.tz_localize(None)
+    frame = frame.astype(object)
     frame = frame.where(frame.notna(), None)
     answers.append([list(frame), frame.values.tolist()])
 print(json.dumps(answers, default=str))

@@ -362,9 +362,9 @@ def test_data_quality_shows_the_certified_tables(server) -> None:
             if chart["viz_type"] == "table":
                 assert len(data) == count > 0
         rows = visit.answers["Is every row accounted for?"]["data"]
-        assert [(row["table_name"], row["raw_rows"], row["lost_rows"]) for row in rows] == (
+        assert [(row["table_name"], row["raw_rows"], row["unread_rows"]) for row in rows] == (
             server.deployment.rows(
-                "select table_name, raw_rows, lost_rows"
+                "select table_name, raw_rows, unread_rows"
                 " from demo_voice_ai.voice_ai_row_accounting order by table_name"
             )
         )
