@@ -1,5 +1,5 @@
 -- Accessibility: does it work for everyone?
--- One row a cohort. Compare completion rates with their numbers beside them: a small cohort's rate says little, and
+-- One row per cohort. Compare completion rates with their numbers beside them: a small cohort's rate says little, and
 -- a cohort with fewer than voice_ai_min_cohort_size users is left out.
 {% set cohorts = ['region', 'has_disability', 'is_first_time_digital_user', 'language'] %}
 

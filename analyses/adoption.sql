@@ -1,5 +1,5 @@
 -- Adoption: do people choose it and come back?
--- One row a week, from Monday. The last week may be incomplete; call-backs count only sessions old enough to tell.
+-- One row per week, from Monday. The last week may be incomplete; call-backs count only sessions old enough to tell.
 select
     date_trunc('week', started_at) as week,
     count(*) as sessions,

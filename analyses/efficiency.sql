@@ -1,5 +1,5 @@
 -- Efficiency: what does a session cost?
--- One row a channel. Containment includes abandonment, so completion stands beside it.
+-- One row per channel. Containment includes abandonment, so completion stands beside it.
 select
     channel,
     count(*) as sessions,

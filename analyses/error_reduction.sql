@@ -1,5 +1,5 @@
 -- Error reduction: is it getting better?
--- One row a week and ASR release, with the counts that an interval needs. Two releases may serve different languages
+-- One row per week and ASR release, with the counts that an interval needs. Two releases may serve different languages
 -- and channels: before naming one better, compare them within a language and a channel.
 select
     date_trunc('week', started_at) as week,

@@ -83,7 +83,7 @@ def whole(n: int) -> dict:
 
 
 def peak_memory_mb() -> int:
-    """Give the most memory that this process has had."""
+    """Return the most memory that this process has had."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 

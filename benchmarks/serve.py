@@ -51,7 +51,7 @@ QUESTIONS = [
 
 
 def direct(project: DbtProject) -> Callable[[str], list]:
-    """Give a function that runs SQL on an open connection and fetches all rows."""
+    """Return a function that runs SQL on an open connection and fetches all rows."""
     if project.connection.type == "duckdb":
         connection = duckdb.connect(project.duckdb_path, read_only=True)
         return lambda sql: connection.execute(sql).fetchall()
@@ -97,7 +97,7 @@ def server(project: DbtProject, port: int) -> Iterator[httpx.Client]:
 
 
 def timed(function: Callable, *arguments) -> tuple[float, object]:
-    """Give the seconds of a call, and what it gave."""
+    """Return the seconds of a call, and what it gave."""
     start = time.perf_counter()
     result = function(*arguments)
     return time.perf_counter() - start, result

@@ -128,7 +128,7 @@ def on_postgres(project) -> Consumer:
 
 @pytest.fixture
 def dbt_project(project, monkeypatch) -> DbtProject:
-    """Give the project as the commands see it; a test may change its manifest."""
+    """Return the project as the commands see it; a test may change its manifest."""
     for name, value in project.environment.items():
         monkeypatch.setenv(name, value)
     return DbtProject(project.directory)
@@ -141,7 +141,7 @@ def compiler(dbt_project) -> MetricCompiler:
 
 
 def export_of(dbt_project: DbtProject, saved_query: str) -> dict:
-    """Give what the manifest says of the first export of a saved query."""
+    """Return what the manifest says of the first export of a saved query."""
     return dbt_project.manifest["saved_queries"][f"saved_query.metrics_consumer.{saved_query}"][
         "exports"
     ][0]

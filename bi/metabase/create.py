@@ -94,7 +94,7 @@ class Database:
         }
 
     def column(self, schema: str, table: str, column: str | None = None) -> int | None:
-        """Give the number of a column, or refuse where there is no such column or table."""
+        """Return the number of a column, or refuse where there is no such column or table."""
         columns = self.columns.get((schema, table))
         if columns is None:
             raise Refused(

@@ -176,7 +176,7 @@ def postgres_uri(host: str, port: int | str, database: str, user: str, password:
 
 
 def connections(project: DbtProject, home: Path) -> dict[str, str]:
-    """Give what the bundle asks of the environment; on PostgreSQL, make the roles that read.
+    """Return what the bundle asks of the environment; on PostgreSQL, make the roles that read.
 
     Parameters
     ----------

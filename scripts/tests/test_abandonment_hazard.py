@@ -68,7 +68,7 @@ def test_a_life_table_by_hand():
 
 
 def expanded(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row a session and turn, as a discrete-time model is fitted to."""
+    """One row per session and turn, as a discrete-time model is fitted to."""
     rows = [
         (user, turn, outcome == "abandoned" and turn == last)
         for user, outcome, last in frame[["user_key", "outcome", "user_turn_count"]].to_numpy()

@@ -12,7 +12,7 @@ from voice_ai_analytics.report.sections.settling import (
 
 
 def history(settled, mature) -> dict[str, pd.DataFrame]:
-    """Give the two tables: settled shares by age, and days as (start, sessions, share, mature)."""
+    """Return two tables: settled shares by age, and days as (start, sessions, share, mature)."""
     ages = pd.DataFrame(
         {
             "age_days": range(len(settled)),

@@ -439,7 +439,7 @@ select v.*, 'word' as unit, 0 as deletions, 0 as insertions from (values
 
 @pytest.fixture(scope="module", params=ENGINES)
 def warehouse(request):
-    """Give the two little tables on an engine."""
+    """Return the two little tables on an engine."""
     with little_warehouse(request.param, SESSIONS, EVALUATIONS) as warehouse:
         yield warehouse
 

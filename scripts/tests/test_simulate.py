@@ -412,7 +412,7 @@ def test_conversations_alternate_and_last_as_long_as_their_turns(run):
 
 @pytest.fixture(scope="module", params=[False, True], ids=["effects", "null"])
 def openings(request, tmp_path_factory):
-    """Truth, and one row a session with the features of its first three user turns."""
+    """Truth, and one row per session with the features of its first three user turns."""
     directory = tmp_path_factory.mktemp("openings")
     truth = simulate(directory, 20_000, 3, null_effects=request.param)
     sessions = pd.read_csv(directory / "voice_sessions.csv").dropna(subset="session_id")

@@ -1,4 +1,4 @@
--- One row a call folder. A folder without a log is a call whose course and end were not recorded: a session without
+-- One row per call folder. A folder without a log is a call whose course and end were not recorded: a session without
 -- turns that starts when metadata.json says. The channel is ivr, a spoken service on the telephone, rather than voice,
 -- an assistant of one's own. Nothing in the data says how a call ended, so outcomes are unknown.
 

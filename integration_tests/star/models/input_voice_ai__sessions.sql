@@ -1,4 +1,4 @@
--- One row a dialogue file, from its first timed event to its last. The file's name is the id: it is the DialogueID, and
+-- One row per dialogue file, from its first timed event to its last. The file's name is the id: it is the DialogueID, and
 -- a file that cannot be read has it too. A dialogue without a timed event has no start, so the package quarantines it.
 -- The questionnaires are left out: yes-or-no answers to questions that differ from task to task and from batch to
 -- batch are no rating from 1 to 5.
