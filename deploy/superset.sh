@@ -1,5 +1,5 @@
 #!/bin/sh
-# Brings Superset's database to its version, with an admin, then serves.
+# Migrates Superset's database, creates an admin, then starts the server.
 set -eu
 superset db upgrade
 superset init

@@ -1,4 +1,4 @@
-"""Make the dashboards in the Superset of docker-compose.yml, or make them what the files say."""
+"""Create or update the dashboards in the Superset of docker-compose.yml."""
 
 import os
 import sys

@@ -1,5 +1,5 @@
 #!/bin/sh
-# PostgreSQL runs this once, when its volume is new. The pipeline is no superuser: it owns one
+# PostgreSQL runs this once, when its volume is new. The pipeline isn't a superuser: it owns one
 # database and may make roles, which voice-ai create-roles does.
 set -eu
 psql --username "$POSTGRES_USER" --dbname postgres --set ON_ERROR_STOP=1 <<'SQL'

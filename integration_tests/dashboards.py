@@ -15,13 +15,11 @@ import sqlglot
 import yaml
 from sqlglot import exp
 
+from voice_ai_analytics.dbt_project import is_certified
 from voice_ai_analytics.metrics.exports import LOG, LOG_COLUMNS, SUPPRESSED
 
 # The one aggregate that defines nothing: Superset wants one, and this picks the only row or none.
 PICK = "CASE WHEN COUNT(*) = 1 THEN MAX({}) END"
-
-# Where what is certified is made.
-CERTIFIED = ("models/marts/", "snapshots/")
 
 # Settings of Superset's charts that compute, with the values by which they do not.
 SUPERSET_SETTINGS = {
@@ -63,7 +61,7 @@ class Catalog:
         self.columns = {
             node["name"]: set(node["columns"])
             for node in manifest["nodes"].values()
-            if node["original_file_path"].startswith(CERTIFIED)
+            if is_certified(node)
         }
         for node in manifest["saved_queries"].values():
             asked = node["query_params"]
@@ -228,7 +226,7 @@ def metrics_typed_into_models(manifest: Mapping) -> list[str]:
 
 
 def _in_sql(path: Path, sql: str, catalog: Catalog) -> Iterator[str]:
-    """Find aggregates, sums with metrics, and names that are no column."""
+    """Return aggregates, arithmetic on metrics, and names that aren't columns."""
     tree = sqlglot.parse_one(sql, read="postgres")
     for node in tree.find_all(exp.AggFunc, exp.Window, exp.Group, exp.Having):
         yield f"{path}: {node.sql(dialect='postgres')} computes"

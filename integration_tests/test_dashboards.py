@@ -15,12 +15,16 @@ MANIFEST = {
     "nodes": {
         "model.builds": {
             "name": "voice_ai_builds",
-            "original_file_path": "models/marts/voice_ai_builds.sql",
+            "package_name": "voice_ai_analytics",
+            "resource_type": "model",
+            "config": {"meta": {"voice_ai_certified": True}},
             "columns": {"build_id": {}, "certified_at": {}},
         },
         "model.candidate": {
             "name": "int_voice_ai__sessions_candidate",
-            "original_file_path": "models/intermediate/int_voice_ai__sessions_candidate.sql",
+            "package_name": "voice_ai_analytics",
+            "resource_type": "model",
+            "config": {},
             "columns": {"session_key": {}},
         },
     },

@@ -343,7 +343,7 @@ def test_variables_of_the_project_are_read_by_it() -> None:
         if re.match("VOICE_AI_|DBT_|SUPERSET_|METABASE_", name)
     }
     readers = [
-        *(REPOSITORY / "scripts" / "voice_ai_analytics").glob("*.py"),
+        *(REPOSITORY / "scripts" / "voice_ai_analytics").rglob("*.py"),
         *(path for path in (REPOSITORY / "bi").rglob("*") if path.suffix in (".py", ".yaml")),
         *(REPOSITORY / "deploy").iterdir(),
         REPOSITORY / "demo" / "profiles.yml",

@@ -342,7 +342,7 @@ def test_command_loads_and_says_what(database, monkeypatch, capsys, tmp_path):
     assert "voice_ai_raw.unreadable_lines" in output
     code, output, _ = command(monkeypatch, capsys, *arguments)
     assert code == 0
-    assert "unchanged, nothing to do" in output
+    assert "unchanged since the last load, nothing to do" in " ".join(output.split())
 
 
 @pytest.mark.parametrize("lost", ["users.csv", "voice_turns.csv"])

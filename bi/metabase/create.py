@@ -1,4 +1,4 @@
-"""Make the questions and dashboards of this folder in a Metabase, over its REST API.
+"""Create this folder's questions and dashboards in Metabase through its REST API.
 
 For the open-source edition, which cannot import the files itself. What is there already, by its
 name in our collection, is brought to the state of the files; so it can be run as often as you like.
@@ -47,7 +47,7 @@ class Metabase:
         self.session.headers[CREDENTIALS[self.credential]] = os.environ[self.credential]
 
     def ask(self, method: str, path: str, body: dict | None = None) -> Any:
-        """Send a request; give the answer, or say in one line why there is none."""
+        """Return the response to a request, or fail with a one-line reason."""
         try:
             answer = self.session.request(
                 method, f"{self.url}/api/{path}", json=body, timeout=TIMEOUT_SECONDS
@@ -94,7 +94,7 @@ class Database:
         }
 
     def column(self, schema: str, table: str, column: str | None = None) -> int | None:
-        """Return the number of a column, or refuse where there is no such column or table."""
+        """Return a column's id; fail if the column or table doesn't exist."""
         columns = self.columns.get((schema, table))
         if columns is None:
             raise Refused(
@@ -163,7 +163,7 @@ def native_query(card: dict, databases: dict[str, Database], schema: str) -> dic
 
 
 def create(metabase: Metabase, entities: dict[str, list[dict]], schema: str) -> Counter:
-    """Make what is missing and change what is there; count both."""
+    """Create what is missing, update what exists, and count both."""
     metabase.ask("GET", "user/current")
     names = {card["dataset_query"]["database"] for card in entities["Card"]}
     databases = {name: Database(metabase, name) for name in sorted(names)}

@@ -50,7 +50,7 @@ class Superset:
     process: subprocess.Popen
 
     def import_bundle(self, content: bytes) -> None:
-        """Make the dashboards and all they need, or make them what the bundle says."""
+        """Create the dashboards and everything they need, or update them from the bundle."""
         login = {"username": "admin", "password": self.password, "provider": "db"}
         with requests.Session() as session:
             token = self._asked(session, "post", "security/login", json=login)["access_token"]
@@ -128,7 +128,7 @@ def running(home: Path, port: int) -> Iterator[Superset]:
 
 
 def prepare(environment: Mapping[str, str], password: str, log) -> None:
-    """Bring the metadata database to Superset's version, with its roles and an admin."""
+    """Migrate the metadata database to this Superset version and create its roles and an admin."""
     names = ["--username", "admin", "--firstname", "Voice", "--lastname", "AI"]
     for arguments, answers in (
         (["db", "upgrade"], ""),
@@ -161,7 +161,7 @@ def wait_for(superset: Superset, log: str) -> None:
 
 
 def secret(path: Path) -> str:
-    """Read a secret that only this user can read; make it at random where there is none."""
+    """Return a secret that only this user can read; generate it if there is none."""
     if not path.exists():
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(32))
@@ -169,7 +169,7 @@ def secret(path: Path) -> str:
 
 
 def postgres_uri(host: str, port: int | str, database: str, user: str, password: str = "") -> str:
-    """Give SQLAlchemy's address of a PostgreSQL database; its host may be a socket's directory."""
+    """Return the SQLAlchemy URL of a PostgreSQL database; its host may be a socket directory."""
     who = ":".join(quote(part, safe="") for part in (user, password) if part)
     where = urlencode({"host": host, "port": port})
     return f"postgresql+psycopg2://{who}@/{quote(database, safe='')}?{where}"
@@ -210,7 +210,7 @@ def connections(project: DbtProject, home: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    """Export the metrics of a demo, show them in Superset until stopped."""
+    """Export the demo's metrics and serve them in Superset until stopped."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("output"), help="of make demo")
     parser.add_argument("--target", choices=["duckdb", "postgres"], default="duckdb")

@@ -39,7 +39,7 @@ KNOWN = {
 
 
 class Answer(Exception):
-    """An answer that is no success."""
+    """An unsuccessful response."""
 
     def __init__(self, status: int, body: object) -> None:
         self.status, self.body = status, body
@@ -189,7 +189,7 @@ def legacy(clause: list, name: type) -> None:
 
 @contextmanager
 def serving(fake: FakeMetabase) -> Iterator[str]:
-    """Serve it on a free port of this machine, and give its address."""
+    """Serve on a free local port and yield the address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -176,7 +176,7 @@ def plain(value) -> str | None:
     """Write a group's value in one way, whoever read it: days of instants, truth in letters."""
     if value is None or value != value:
         return None
-    return re.sub(r"[T ]00:00:00(\.000Z)?$", "", str(value)).lower()
+    return re.sub(r"[T ]00:00:00(\.000Z|\+00:00)?$", "", str(value)).lower()
 
 
 def cohort_sizes(project: Consumer, schema: str, chart: str, choice: str) -> dict[tuple, int]:

@@ -311,7 +311,7 @@ def answers_of(consumer: Consumer, questions: list[Question], directory: Path) -
 
 
 def compare(visit: Visit, slug: str, chosen: dict[str, str], expected: dict) -> int:
-    """Compare what each chart was told with MetricFlow; give how many numbers there were."""
+    """Compare each chart's data with MetricFlow and return how many numbers were compared."""
     count = 0
     assert visit.answers.keys() == {chart["slice_name"] for chart in charts_of(slug)}
     for chart in charts_of(slug):

@@ -16,6 +16,10 @@
 
 {% macro postgres__voice_ai_take_the_build() -%}
     {%- set build_lock = voice_ai_analytics.build_lock() -%}
+    {#- Where a host puts our seeds elsewhere, `dbt seed` comes before the schema of the staging models. -#}
+    {%- if not adapter.check_schema_exists(build_lock.database, build_lock.schema) %}
+create schema if not exists {{ adapter.quote(build_lock.schema) }};
+    {%- endif %}
 create table if not exists {{ build_lock }} (build_id text);
 do $$
 begin

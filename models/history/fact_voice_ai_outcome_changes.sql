@@ -4,11 +4,14 @@
 
 with versions as (
 
-    select * from {{ ref('voice_ai_session_outcomes') }}
+    select
+        *,
+        row_number() over (partition by session_key order by dbt_valid_from) as version_number
+    from {{ ref('voice_ai_session_outcomes') }}
 
 ),
 
--- A version begins at the moment at which the one that it replaces ends; the first of a session replaces none.
+-- Compared by number and not by instant: a session that was quarantined for a while has a gap between two versions.
 replaced as (
 
     select
@@ -24,7 +27,7 @@ replaced as (
         versions.dbt_valid_from as changed_at
     from versions
     inner join versions as former
-        on versions.session_key = former.session_key and versions.dbt_valid_from = former.dbt_valid_to
+        on versions.session_key = former.session_key and versions.version_number = former.version_number + 1
 
 ),
 

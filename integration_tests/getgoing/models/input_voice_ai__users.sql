@@ -1,4 +1,4 @@
--- One row per caller, of whom nothing more is known.
+-- One row per caller, with no attributes.
 select distinct user_id
 from {{ ref('input_voice_ai__sessions') }}
 where user_id is not null
