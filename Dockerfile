@@ -3,12 +3,12 @@
 FROM python:3.11.14-slim-bookworm AS pipeline
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1 DO_NOT_TRACK=1
 WORKDIR /voice-ai
-# A change of the package must not install its dependencies again.
+# So that a change to the package doesn't reinstall its dependencies.
 COPY requirements.lock pyproject.toml README.md LICENSE ./
 COPY scripts/voice_ai_analytics/__init__.py scripts/voice_ai_analytics/
 RUN pip install --constraint requirements.lock --editable .
 COPY . .
-# Volumes take over the owner of the directories that they hide.
+# Volumes inherit the owner of the directories that they cover.
 RUN useradd --create-home voice_ai \
     && mkdir -p /raw demo/target demo/logs \
     && voice-ai deps --project-dir demo \

@@ -1,6 +1,6 @@
--- Why applications are not in the fact: which sessions and users would they be joined to?
--- Joined by session they multiply rows where a session has several; joined by user they contradict the session's
--- user. The numbers of a run are in docs/decisions/0003-applications-stay-out-of-the-fact.md.
+-- Why applications aren't in the fact: which sessions and users would they join to?
+-- A join by session multiplies the rows of sessions with several applications; a join by user contradicts the
+-- session's user. docs/decisions/0003-applications-stay-out-of-the-fact.md shows the numbers of one run.
 with applications as (
 
     select

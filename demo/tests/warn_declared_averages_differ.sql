@@ -1,4 +1,4 @@
--- Mistake prevented: the platform's own averages are believed although its turns say otherwise.
+-- Mistake prevented: trusting the platform's own averages when its turns say otherwise.
 {{ config(severity='warn') }}
 
 select

@@ -1,4 +1,4 @@
--- A release serves from its day until the next one.
+-- A release serves from its release day until the next release.
 with asr_releases as (
 
     select

@@ -1,5 +1,5 @@
-{# A macro, so that the tables do not build on one another: dbt skips what builds on a failed test. #}
-{# Row 6 is null throughout; 3 is out of order, 4 and 5 are out of range, 7 is like 1 in part. #}
+{# A macro, so that the tables don't depend on each other: dbt skips everything downstream of a failed test. #}
+{# Row 6 is all null, row 3 is out of order, rows 4 and 5 are out of range, and row 7 partly repeats row 1. #}
 {% macro readings() %}
 (
     select *

@@ -1,4 +1,4 @@
--- Row 2 has another score, row 7 is missing.
+-- Row 2 has a different score, and row 7 is missing.
 select
     id,
     batch,

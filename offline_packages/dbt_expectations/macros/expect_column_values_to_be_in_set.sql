@@ -9,7 +9,7 @@
     ) %}
 {% endfor %}
 
-{# A null is in no set, unlike in the other tests here: it counts as a failure. #}
+{# Unlike in the other tests here, a null fails: it's in no set. #}
 with all_values as (
     select {{ column_name }} as value_field
     from {{ model }}

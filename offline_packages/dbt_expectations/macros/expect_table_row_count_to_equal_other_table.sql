@@ -16,7 +16,7 @@
     model, compare_model, factor, row_condition, compare_row_condition
 ) %}
 
-{# A row_condition holds for both tables unless the other has its own. #}
+{# A row_condition applies to both tables, unless the other table has its own. #}
 {% set compare_row_condition = compare_row_condition or row_condition %}
 
 with counts as (

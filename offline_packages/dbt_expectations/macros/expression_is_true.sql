@@ -10,7 +10,7 @@
 
 {% macro default__expression_is_true(model, expression, row_condition) %}
 
-{# The expression is selected, not filtered on, so that it may be an aggregate. #}
+{# Select the expression rather than filter on it, so that it can be an aggregate. #}
 with evaluated as (
     select {{ expression }} as expression
     from {{ model }}

@@ -4,12 +4,12 @@
     )) }}
 {% endmacro %}
 
-{# Both engines read every string literal raw. Only "found or not" is promised, not where. #}
+{# Both engines read string literals raw. Tells only whether there is a match, not where. #}
 {% macro duckdb__regexp_instr(source_value, regexp, position, occurrence, is_raw, flags) %}
     cast(regexp_matches({{ source_value }}, '{{ regexp }}', '{{ flags }}') as integer)
 {% endmacro %}
 
-{# The real package counts a null as "not found" here, on DuckDB as "not known". #}
+{# As in the real package, null counts as no match on PostgreSQL, but as unknown on DuckDB. #}
 {% macro postgres__regexp_instr(source_value, regexp, position, occurrence, is_raw, flags) %}
     coalesce(regexp_instr(
         {{ source_value }}, '{{ regexp }}', {{ position }}, {{ occurrence }}, 0, '{{ flags }}'

@@ -4,7 +4,7 @@
 
 {% macro default__date_spine(datepart, start_date, end_date) %}
 
-{# dbt's own spine is empty here on some engines; the real package refuses on all. #}
+{# On some engines dbt's own spine would be empty; the real package always fails. #}
 {% if dbt.get_intervals_between(start_date, end_date, datepart) < 1 %}
     {{ exceptions.raise_compiler_error(
         'dbt_utils.date_spine needs an end_date after its start_date.'

@@ -6,7 +6,7 @@
 
 {{ config(fail_calc='sum(coalesce(row_difference, 0))') }}
 
-{# An empty table passes against any other, two empty ones are an error: so in the real package. #}
+{# As in the real package, an empty table equals any other, and two empty ones are an error. #}
 with model_count as (
     select 1 as join_key, count(*) as row_count from {{ model }} having count(*) > 0
 ),

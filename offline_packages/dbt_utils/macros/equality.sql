@@ -12,7 +12,7 @@
     ) }}
 {% endif %}
 
-{# A config counts only when it is set while parsing. #}
+{# dbt only picks up a config that is set during parsing. #}
 {{ config(
     fail_calc="count(*) + coalesce(abs(sum(case when only_in = 'model' then 1 else -1 end)), 0)"
 ) }}

@@ -6,7 +6,7 @@
 
 {% macro default__test_expression_is_true(model, expression, column_name) %}
 
-{# On a column, the expression is the rest of the sentence: '>= 0'. #}
+{# On a column, the expression follows the column's name: '>= 0'. #}
 select *
 from {{ model }}
 where not ({{ column_name if column_name is not none }} {{ expression }})

@@ -10,7 +10,7 @@
     model, column_name, to, field, from_condition, to_condition
 ) %}
 
-{# No brackets around from_condition: the real test has none, and "a or b" must read the same. #}
+{# No parentheses around from_condition, as in the real test, so that "a or b" means the same. #}
 with children as (
     select {{ column_name }} as id
     from {{ model }}
