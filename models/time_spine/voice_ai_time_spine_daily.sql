@@ -1,6 +1,6 @@
 {{ config(enabled=var('voice_ai_time_spine', true)) }}
 
--- Wide on purpose: MetricFlow may choose this spine over the consumer's own and must not cut their dates.
+-- Deliberately wide: MetricFlow may pick this spine over the consumer's own, and must not truncate their dates.
 select cast(date_day as date) as date_day
 from (
     {{ dbt_utils.date_spine(
