@@ -1,6 +1,6 @@
 -- Accessibility: does it work for everyone?
--- One row per cohort. Compare completion rates with their numbers beside them: a small cohort's rate says little, and
--- a cohort with fewer than voice_ai_min_cohort_size users is left out.
+-- One row per cohort. Read each completion rate together with its number of sessions: the rate of a small cohort says
+-- little. Cohorts with fewer than voice_ai_min_cohort_size users are left out.
 {% set cohorts = ['region', 'has_disability', 'is_first_time_digital_user', 'language'] %}
 
 {% for cohort in cohorts %}

@@ -1,5 +1,6 @@
 -- Adoption: do people choose it and come back?
--- One row per week, from Monday. The last week may be incomplete; call-backs count only sessions old enough to tell.
+-- One row per week, starting on Monday. The last week may be incomplete. The callback rate covers only sessions old
+-- enough to tell.
 select
     date_trunc('week', started_at) as week,
     count(*) as sessions,

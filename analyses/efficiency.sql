@@ -1,5 +1,5 @@
 -- Efficiency: what does a session cost?
--- One row per channel. Containment includes abandonment, so completion stands beside it.
+-- One row per channel. Containment includes abandonment, so it's shown next to completion.
 select
     channel,
     count(*) as sessions,

@@ -1,6 +1,6 @@
 -- Error reduction: is it getting better?
--- One row per week and ASR release, with the counts that an interval needs. Two releases may serve different languages
--- and channels: before naming one better, compare them within a language and a channel.
+-- One row per week and ASR release, with the counts needed for intervals. Releases may serve different languages and
+-- channels: before you call one better, compare them within the same language and channel.
 select
     date_trunc('week', started_at) as week,
     asr_model,
