@@ -1,4 +1,4 @@
--- Mistake prevented: a misspelt channel hides in "other" and the voice share shrinks.
+-- Mistake prevented: a misspelled channel hides in "other", and the share of voice shrinks.
 {{ config(severity='warn', fail_calc='coalesce(sum(session_count), 0)') }}
 
 select

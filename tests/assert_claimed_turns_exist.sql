@@ -1,4 +1,4 @@
--- Mistake prevented: a load without its turns passes for sessions in which nobody spoke.
+-- Mistake prevented: sessions whose turns were never loaded look like sessions in which no one spoke.
 {{ config(severity='warn') }}
 
 select

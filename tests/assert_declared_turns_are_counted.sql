@@ -1,4 +1,4 @@
--- Mistake prevented: the platform's own number of turns is believed although its turns say otherwise.
+-- Mistake prevented: a platform's own turn count is trusted although its turns say otherwise.
 {{ config(severity='warn') }}
 
 select

@@ -1,5 +1,5 @@
--- Mistake prevented: a platform reports milliseconds where seconds are meant. Each duration is possible by itself,
--- but most calls of a platform do not last longer than six hours.
+-- Mistake prevented: a platform reports milliseconds instead of seconds. Each duration is possible by itself, but a
+-- platform's calls don't mostly last longer than six hours.
 with calls as (
 
     select

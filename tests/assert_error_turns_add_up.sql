@@ -1,5 +1,5 @@
--- Mistake prevented: a turn with an error is counted under two types or none, or error proportions exceed 1.
--- Integers, so that not one turn of slack is needed.
+-- Mistake prevented: a turn with an error counts under two types or none, or an error proportion exceeds 1. Compares
+-- integers, so it needs no tolerance.
 select
     session_key,
     turn_count,

@@ -1,5 +1,5 @@
--- Mistake prevented: an evaluation names a turn id that comes in several sessions, and no session, and its errors are
--- counted for a turn that was never evaluated. Add session_id to asr_word_errors, or run voice-ai evaluate-asr again.
+-- Mistake prevented: an evaluation names no session, its turn id occurs in several, and its errors count for a turn
+-- that was never evaluated. Add session_id to asr_word_errors, or run voice-ai evaluate-asr again.
 {%- set columns = voice_ai_analytics.input_columns(source('voice_ai', 'asr_word_errors')) %}
 
 select

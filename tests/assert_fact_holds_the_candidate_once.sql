@@ -1,4 +1,4 @@
--- Mistake prevented: a session of this build is missing from the certified fact, stands in it twice, or as it was before.
+-- Mistake prevented: a session of this build is missing from the certified fact, in it twice, or out of date.
 select candidate.session_key
 from {{ ref('int_voice_ai__sessions_candidate') }} as candidate
 left join {{ ref('fact_voice_ai_sessions') }} as fact on candidate.session_key = fact.session_key

@@ -1,6 +1,6 @@
--- Mistake prevented: a platform changes its export (the order of a date, confidences in per cent), nearly every row is
--- quarantined, and the certified fact is replaced by the rest. A few bad rows are quarantine's work; most of a table is
--- a broken load. Rows that are good in themselves do not count: duplicates, and turns whose session is not there.
+-- Mistake prevented: a platform changes its export (day before month, confidences in percent), nearly every row is
+-- quarantined, and the few others replace the certified fact. A few bad rows belong in quarantine, but bad rows in most
+-- of a table mean a broken load. Rows that are valid by themselves (duplicates, turns without a session) aren't bad.
 {%- set build = voice_ai_analytics.this_build() %}
 
 with rows_read as (
@@ -31,7 +31,7 @@ select
 from rows_read
 group by grouping sets ((table_name, platform), (table_name))
 having
-    -- Rows without a platform are bad, but no platform.
+    -- Rows without a platform are bad, but aren't a platform.
     (platform is not null or grouping(platform) = 1)
     and sum(raw_rows) >= 100
     and sum(bad_rows) * 2 > sum(raw_rows)

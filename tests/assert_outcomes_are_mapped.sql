@@ -1,4 +1,4 @@
--- Mistake prevented: a platform's new outcome falls out of every rate without a word.
+-- Mistake prevented: a platform's new outcome silently counts as unknown in every rate.
 {{ config(severity='warn', fail_calc='coalesce(sum(session_count), 0)') }}
 
 select

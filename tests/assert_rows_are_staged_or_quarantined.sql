@@ -1,7 +1,7 @@
 -- Mistake prevented: a filter or an inner join loses or doubles an input row on its way to staging or quarantine
--- (lost_rows), or the input holds other rows than those that were read (raw_rows differs from staged_rows plus
--- quarantined_rows): dbt build --full-refresh reads everything again.
--- Totals are those of the last build, less what this one replaces, plus what it puts in their place.
+-- (lost_rows), or the input no longer matches what builds have read (raw_rows differs from staged_rows plus
+-- quarantined_rows). In that case, dbt build --full-refresh reads everything again.
+-- Totals are those of the last build, minus what this build replaces, plus what it writes instead.
 {%- set build = voice_ai_analytics.this_build() -%}
 {%- set to_rebuild = ref('int_voice_ai__sessions_to_rebuild') -%}
 {%- set candidate = ref('int_voice_ai__sessions_candidate') -%}
@@ -30,7 +30,7 @@ with counted as (
             from {{ ref('int_voice_ai__load_days') }}
             where build_id = '{{ build.build_id }}' and table_name = '{{ table }}'
         ) as raw_rows,
-        -- Rows that arrived while the build ran make its day differ in the next build, which reads them.
+        -- Rows that arrive during a build make their day differ in the next build, which then reads them.
         (
             select count(*)
             from {{ ref('stg_voice_ai__' ~ table ~ '_typed') }}

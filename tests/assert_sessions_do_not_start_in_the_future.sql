@@ -1,5 +1,5 @@
--- Mistake prevented: one session dated ahead moves the end of the data, and every call-back seems to be known.
--- A day of grace, because local times without a zone are read as UTC.
+-- Mistake prevented: one session in the future moves the end of the data, and every callback seems to be known. Allows
+-- one day, because local times without a time zone are taken as UTC.
 {{ config(severity='warn') }}
 
 select

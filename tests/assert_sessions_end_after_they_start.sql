@@ -1,4 +1,4 @@
--- Mistake prevented: a zone is applied to one end of a session only, so that it ends before it starts.
+-- Mistake prevented: a time zone is applied to only one end of a session, so it ends before it starts.
 select
     session_key,
     started_at,

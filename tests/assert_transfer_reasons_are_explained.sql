@@ -1,4 +1,4 @@
--- Mistake prevented: transfers are counted by their reason, although many with a reason were not transferred.
+-- Mistake prevented: transfers are counted by reason, although many sessions with a reason weren't transferred.
 {{ config(severity='warn') }}
 
 select

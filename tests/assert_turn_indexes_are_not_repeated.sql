@@ -1,4 +1,4 @@
--- Mistake prevented: an analysis takes the turn number for a key and joins turns to each other.
+-- Mistake prevented: an analysis uses the turn number as a key and joins turns with each other.
 {{ config(severity='warn', fail_calc='coalesce(sum(repeated_turn_index_count), 0)') }}
 
 select

@@ -1,4 +1,4 @@
--- Mistake prevented: user ids are written in two ways, and gaps between groups are measured on the few that match.
+-- Mistake prevented: user ids come in two formats, and gaps between groups are measured on the few that match.
 {{ config(severity='warn') }}
 
 with known_users as (
@@ -13,5 +13,5 @@ left join known_users on sessions.user_key = known_users.user_key
 where
     sessions.user_key is not null
     and known_users.user_key is null
-    -- Without a users table nobody is known, and nothing is wrong.
+    -- Without a users table, no user is known, which is fine.
     and exists (select anyone.user_key from known_users as anyone)

@@ -1,7 +1,7 @@
 {%- set rules = voice_ai_analytics.rules_digest() -%}
 {%- set last = voice_ai_analytics.last_certified_build(rules) if execute -%}
 {%- set has_fact = execute and voice_ai_analytics.as_built('fact_voice_ai_sessions') is not none -%}
-{#- More changed days than this are more work as a batch than as a full build. -#}
+{#- With more changed days than this, a full build is less work than a batch. -#}
 {%- set most_days = 100 -%}
 
 with load_days as (

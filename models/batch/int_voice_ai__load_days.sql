@@ -5,8 +5,8 @@
     pre_hook="{{ voice_ai_analytics.forget_load_days() }}"
 ) }}
 
-{#- Of sessions and users every column counts. Of turns only numbers and instants: to read the text of all of history at each
-    build would cost more than the rest of a batch. -#}
+{#- Hashes cover every column of sessions and users, but only numbers and timestamps of turns: reading the text of all
+    turns in every build would cost more than the rest of a batch. -#}
 {%- set hashed = {
     'sessions': voice_ai_analytics.input_contract('sessions').columns.keys() | list,
     'turns': ['turn_index', 'started_at', 'updated_at', 'loaded_at'],

@@ -3,7 +3,7 @@
 {%- set turns = ref('stg_voice_ai__turns_typed') -%}
 {%- set text = dbt.type_string() -%}
 {%- if build.is_full -%}
--- A full build reads everything, and doesn't have to say what.
+-- A full build reads everything, so it needs no list.
 select
     cast(null as {{ text }}) as platform,
     cast(null as {{ text }}) as session_id,
@@ -75,8 +75,8 @@ quarantined as (
 
 ),
 
--- Nothing is built of turns whose session has no row anywhere. Where a platform calls every lost session 'unknown', the
--- older of its turns rest in quarantine while newer ones arrive.
+-- Turns whose session has no row anywhere build nothing. If a platform gives every lost session the id 'unknown', its
+-- older turns stay in quarantine and only the new ones are read.
 to_rebuild as (
 
     select platform, session_id from changed where has_session_row

@@ -16,7 +16,7 @@ with versions as (
 
 ),
 
--- Compared by number and not by instant: a session that was quarantined for a while has a gap between two versions.
+-- Matches versions by number, not by time: a session that was in quarantine for a while has a gap between versions.
 replaced as (
 
     select

@@ -29,6 +29,6 @@ select
     settling.sessions as followed_sessions,
     1 - settling.settled_proportion <= {{ rule.max_change_proportion }} as is_mature
 from days
--- At the horizon and beyond, what is known of the age before it is the most that can be said.
+-- At the horizon and beyond, the last age before it is the best available estimate.
 left join {{ ref('voice_ai_outcome_settling') }} as settling
     on settling.age_days = least(days.age_days, {{ rule.horizon_days - 1 }})

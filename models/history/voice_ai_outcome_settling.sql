@@ -16,7 +16,7 @@ with sessions as (
 
 ),
 
--- A session is first seen at some age, and again at each change. Several changes on one day are one.
+-- A session is first seen at some age, and again at each change. Several changes on one day count as one.
 sightings as (
 
     select
@@ -38,7 +38,7 @@ sightings as (
 
 ),
 
--- From each sighting until the next change, or as far as history goes.
+-- From each sighting to the next change, or to the end of history.
 spells as (
 
     select
@@ -69,7 +69,7 @@ ages as (
 
 ),
 
--- The sessions that were observed at an age, by the age until which they were followed from there.
+-- Sessions observed at each age, by the age up to which they were followed from there.
 followed as (
 
     select
@@ -85,7 +85,7 @@ followed as (
 
 ),
 
--- Kaplan-Meier, from each age on: the product of the shares that did not change at any later age.
+-- Kaplan-Meier estimate from each age on: the product of the shares that didn't change at each later age.
 estimated as (
 
     select
@@ -108,7 +108,7 @@ select
     cast(coalesce(estimated.changed_sessions, 0) as bigint) as changed_sessions,
     case
         when estimated.sessions_at_horizon >= {{ rule.min_sessions }}
-            -- The last digits of a product of logarithms differ by engine.
+            -- The last digits differ between engines.
             then cast(round(cast(estimated.settled_proportion as numeric(18, 9)), 6) as double precision)
     end as settled_proportion
 from ages

@@ -12,7 +12,7 @@ with current_sessions as (
 
 ),
 
--- Labels are few: each is looked up once, not once per session.
+-- There are few distinct labels, so each is looked up once instead of once per session.
 outcomes as (
 
     select

@@ -45,7 +45,7 @@ sessions as (
         greatest(sessions.loaded_at, turns.last_loaded_at) as last_loaded_at,
         false as is_deleted_upstream
     from {{ ref('int_voice_ai__sessions') }} as sessions
-    -- A session without turns is a session.
+    -- Sessions without turns count, too.
     left join turns on sessions.platform = turns.platform and sessions.session_id = turns.session_id
     {%- if build.fact %}
 
@@ -58,7 +58,7 @@ sessions as (
 
     union all
 
-    -- Not rebuilt, but another session of the same user, or the user, has changed.
+    -- Sessions that needn't be rebuilt, but whose user, or another session of that user, has changed.
     select fact.{{ columns | join(', fact.') }}, fact.is_deleted_upstream
     from {{ ref('int_voice_ai__user_journeys') }} as journeys
     inner join {{ build.fact }} as fact
@@ -79,7 +79,7 @@ joined as (
         journeys.{{ journey | join(', journeys.') }},
         sessions.outcome not in ('not_connected', 'voicemail', 'in_progress') as is_eligible
     from sessions
-    -- A session without a known user is a session.
+    -- Sessions without a known user count, too.
     left join {{ ref('int_voice_ai__user_journeys') }} as journeys on sessions.session_key = journeys.session_key
     left join {{ ref('int_voice_ai__users') }} as users on sessions.user_key = users.user_key
 

@@ -2,7 +2,7 @@
 {%- set words = 4 -%}
 {%- set hash = voice_ai_analytics.text_hash('turn_id') -%}
 
--- All turns are read once, good or not. Most sessions have none but good ones, and one row of each: they are done.
+-- Reads all turn rows once, valid or not. Most sessions have only valid rows, one per turn, and need no more work.
 with rolled_up as (
 
     select
@@ -12,17 +12,17 @@ with rolled_up as (
         {{ expression }} as {{ name }},
         {%- endfor %}
         count(quarantine_reasons) as rejected_turn_count,
-        -- In each word a turn id sets one bit. As many bits as turns prove that no id comes twice; fewer prove nothing.
+        -- A turn id sets one bit per word. As many bits as turns prove that no id occurs twice; fewer prove nothing.
         {%- for word in range(words) %}
         {{ voice_ai_analytics.count_bits(
             'bit_or(cast(1 as bigint) << cast((' ~ hash ~ ' >> ' ~ 6 * word ~ ') % 63 as integer))'
         ) }} as turn_id_bits_{{ word }},
         {%- endfor %}
-        -- One bit per turn number: exact up to 63 of them in a row.
+        -- One bit per turn number: exact if they span fewer than 63.
         {{ voice_ai_analytics.count_bits(
             'coalesce(bit_or(case when turn_index >= 0 then cast(1 as bigint) << cast(turn_index % 63 as integer) end), 0)'
         ) }} as turn_index_bits,
-        -- Bad numbers may lie as far apart as integers can.
+        -- Rejected numbers can be so far apart that their difference overflows an integer.
         cast(max(turn_index) as bigint) - min(turn_index) as turn_index_range
     from {{ voice_ai_analytics.rows_of_build('turns', build) }} as turns
     group by platform, session_id

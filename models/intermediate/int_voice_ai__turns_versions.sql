@@ -21,7 +21,7 @@ turns as (
         in_doubt.session_key,
         in_doubt.is_settled_here
     from {{ voice_ai_analytics.rows_of_build('turns', build) }} as given
-    -- No id is blank, so that a blank can stand for null, by which no engine can hash.
+    -- Ids are never blank, so a blank can stand for null. Engines can't use a hash join on null.
     inner join in_doubt
         on
             coalesce(given.platform, '') = coalesce(in_doubt.platform, '')
@@ -39,7 +39,7 @@ repeated as (
 
 ),
 
--- Only ids that come more than once are ordered: ordering all is many times the work.
+-- Orders only the ids that occur more than once: ordering all of them is many times the work.
 ranked as (
 
     select

@@ -19,7 +19,7 @@ with rebuilt_sessions as (
 
 ),
 {% if not build.is_full %}
--- The newest start in the data decides which call-backs can be known; when it moves, some sessions' answer changes.
+-- The newest start in the data decides which callbacks can be known, so the answer for some sessions changes with it.
 users_to_look_at as (
 
     select user_key from rebuilt_sessions where user_key is not null
@@ -76,7 +76,7 @@ callbacks as (
         (
             is_started_at_time_known
             and {{ day_after }} <= {{ horizons.now }}
-            -- A next session of which only the day is known may lie on either side of the limit.
+            -- A next session without a time of day could start on either side of the limit.
             and (coalesce(is_next_started_at_time_known, true) or next_started_at > {{ day_after }})
         ) as is_callback_24h_known,
         coalesce(next_started_at <= {{ day_after }}, false) as is_started_again_in_24h,
@@ -100,7 +100,7 @@ select
     journeys.{{ journey | join(',\n    journeys.') }}
 from journeys
 {%- if not build.is_full %}
--- Of the sessions that aren't rebuilt, only those whose journey or user has changed.
+-- Sessions that aren't rebuilt are kept only if their journey or user has changed.
 left join {{ users }} as changed_users
     on journeys.user_key = changed_users.user_key and changed_users.changed_at > {{ build.certified_at }}
 where

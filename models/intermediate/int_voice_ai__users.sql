@@ -40,7 +40,7 @@ changed as (
 
     union all
 
-    -- All users were read, so that those who have left are known too: their attributes are forgotten.
+    -- All users were read, so it is known who has left. Their attributes are forgotten.
     select
         known.user_key,
         {%- for attribute in attributes %}

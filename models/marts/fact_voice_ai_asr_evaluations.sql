@@ -13,7 +13,7 @@ with evaluations as (
         normalizer,
         coalesce({{ voice_ai_analytics.read_text(columns, 'unit') }}, 'word') as unit,
         {{ counts | join(', ') }},
-        -- One evaluation too many must stay one too many, for the test of the key to find.
+        -- Keeps duplicate evaluations apart, so that the unique constraint on the key finds them.
         row_number() over (order by platform, turn_id) as evaluation_number
     from (
         {{ voice_ai_analytics.optional_source('asr_word_errors', [
@@ -23,8 +23,8 @@ with evaluations as (
 
 ),
 
--- Joined by session, or else by the turn id alone, because an `or` in a join compares every turn with every evaluation.
--- Materialized for the same reason: an engine may guess too few good rows.
+-- Two joins, by session or else by the turn id alone, because an `or` in a join compares every turn with every
+-- evaluation. Materialized because an engine may underestimate the number of valid rows and pick just such a join.
 evaluated_turns as materialized (
     {% for condition in [
         'given.session_id = evaluations.session_id', 'evaluations.session_id is null'
@@ -46,7 +46,7 @@ evaluated_turns as materialized (
     {% endfor %}
 ),
 
--- The version that the fact counts: the latest good one of a certified session.
+-- The version that the fact counts: the latest valid one of a certified session.
 versions as (
 
     select
@@ -57,7 +57,7 @@ versions as (
             partition by turns.evaluation_number
             order by {{ voice_ai_analytics.latest_first('turns', [], 'turns') }}
         ) as version_number,
-        -- An evaluation that fits turns of several sessions belongs to none of them.
+        -- An evaluation that matches turns of several sessions is assigned to none of them.
         min(certified_sessions.session_key) over (partition by turns.evaluation_number)
         <> max(certified_sessions.session_key) over (partition by turns.evaluation_number) as is_ambiguous
     from evaluated_turns as turns

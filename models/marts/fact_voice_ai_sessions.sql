@@ -26,7 +26,7 @@
     ) -%}
 {%- endif %}
 
--- Waits for the tests of the candidate, and of what was left out.
+-- Runs only after the tests of the candidate pass. Its pre-hooks also read these models:
 -- depends_on: {{ ref('int_voice_ai__build') }}
 -- depends_on: {{ ref('int_voice_ai__sessions_to_rebuild') }}
 

@@ -11,7 +11,7 @@ with sessions as (
 
 ),
 
--- After the newest day in the data nobody can be seen to be active.
+-- No one can be active after the newest day in the data.
 data_horizon as (
 
     select max(cast(started_at as date)) as last_day from {{ ref('fact_voice_ai_sessions') }}

@@ -4,7 +4,7 @@
     on_schema_change='append_new_columns'
 ) }}
 
--- Written last: a build that was stopped before has no row, and the next one reads what it read again.
+-- Written last, so a build that is stopped before this leaves no row, and the next one reads the same rows again.
 -- depends_on: {{ ref('fact_voice_ai_sessions') }}
 {%- for table in ['sessions', 'turns', 'users'] %}
 -- depends_on: {{ ref('quarantine_voice_ai__' ~ table) }}

@@ -1,4 +1,4 @@
--- Published with the fact, after the same tests.
+-- Published together with the fact, after the same tests.
 -- depends_on: {{ ref('fact_voice_ai_sessions') }}
 {% for table in ['sessions', 'turns', 'users'] %}
 select

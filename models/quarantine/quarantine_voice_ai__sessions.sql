@@ -1,7 +1,7 @@
 {{ config(pre_hook="{{ voice_ai_analytics.remove_replaced_quarantine('sessions') }}") }}
 
 {%- set columns = voice_ai_analytics.input_contract('sessions').columns.keys() | list + ['is_started_at_time_known', 'unreadable_values'] %}
--- Changes together with the fact: both always describe the same rows.
+-- Updated together with the fact, so that both always describe the same rows.
 -- depends_on: {{ ref('fact_voice_ai_sessions') }}
 -- depends_on: {{ ref('int_voice_ai__build') }}
 -- depends_on: {{ ref('int_voice_ai__sessions_to_rebuild') }}

@@ -9,7 +9,7 @@ with mapping as (
     {% if consumer_mapping %}
     union all
 
-    -- A seed of numeric codes, or of blank platforms, is not text.
+    -- dbt doesn't load a seed column as text if all of its values are numbers or blank.
     select
         cast(platform as {{ dbt.type_string() }}),
         cast(outcome_raw as {{ dbt.type_string() }}),

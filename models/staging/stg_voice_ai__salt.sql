@@ -1,4 +1,4 @@
-{#- Made once, by the database, and never rebuilt: another salt would make every user a new user. -#}
+{#- Generated once and never rebuilt: another salt would turn every user into a new one. -#}
 {{ config(
     materialized='incremental',
     schema='voice_ai_private',
