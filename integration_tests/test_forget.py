@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import ENGINES
-from consumer import Consumer
+from consumer import ENGINES, Consumer
 
 from voice_ai_analytics.forgetting import session_key
 
