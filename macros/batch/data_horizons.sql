@@ -1,12 +1,14 @@
 {#- The newest start in the data with this build (`now`), and the ends that became or ceased to be a day older than it
-    since the last build (`low` to `high`), as SQL. -#}
-{% macro data_horizons(build, sessions, to_rebuild) -%}
+    since the last build (`low` to `high`), as SQL. In a full build, `rebuilt` is all sessions. -#}
+{% macro data_horizons(build, sessions, to_rebuild, rebuilt) -%}
+    {%- if build.is_full or not execute -%}
+        {{ return({'now': '(select max(started_at) from ' ~ rebuilt ~ ')'}) }}
+    {%- endif -%}
     {%- set newest = '(select max(started_at) from ' ~ sessions ~ ')' -%}
     {%- if build.fact -%}
         {%- set newest = 'greatest(' ~ newest ~ ', (select max(started_at) from '
             ~ voice_ai_analytics.sessions_deleted_upstream(build) ~ ' as deleted_upstream))' -%}
     {%- endif -%}
-    {%- if build.is_full or not execute -%} {{ return({'now': newest}) }} {%- endif -%}
     {%- set row = run_query('select max(started_at) as former, ' ~ newest ~ ' as rebuilt from ' ~ build.fact).rows[0] -%}
     {%- set former, now = row['former'], row['rebuilt'] -%}
     {%- if not now or (former and now < former) -%}

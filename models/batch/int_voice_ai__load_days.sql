@@ -19,23 +19,23 @@
 select
     '{{ invocation_id }}' as build_id,
     '{{ table }}' as table_name,
-    case
-        when loaded_at is null or {{ voice_ai_analytics.is_out_of_time('loaded_at') }} then 'unknown'
-        else cast(cast(loaded_at as date) as {{ dbt.type_string() }})
-    end as loaded_on,
+    coalesce(cast(loaded_on as {{ dbt.type_string() }}), 'unknown') as loaded_on,
     count(*) as row_count,
     cast(sum(row_hash) as {{ dbt.type_string() }}) as row_hash,
-    max(case when not ({{ voice_ai_analytics.is_out_of_time('loaded_at') }}) then loaded_at end) as newest_loaded_at
+    max(case when loaded_on is not null then loaded_at end) as newest_loaded_at
 from (
     select
-        {{ voice_ai_analytics.read_timestamp(columns, 'loaded_at') }} as loaded_at,
-        {{ voice_ai_analytics.row_hash(hashed[table] | select('in', columns.keys() | list) | list or ["''"]) }} as row_hash
-    from {{ input }}
+        loaded_at,
+        row_hash,
+        case when not ({{ voice_ai_analytics.is_out_of_time('loaded_at') }}) then cast(loaded_at as date) end as loaded_on
+    from (
+        select
+            {{ voice_ai_analytics.read_timestamp(columns, 'loaded_at') }} as loaded_at,
+            {{ voice_ai_analytics.row_hash(hashed[table] | select('in', columns.keys() | list) | list or ["''"]) }} as row_hash
+        from {{ input }}
+    ) as given
 ) as {{ table }}
-group by
-    case
-        when loaded_at is null or {{ voice_ai_analytics.is_out_of_time('loaded_at') }} then 'unknown'
-        else cast(cast(loaded_at as date) as {{ dbt.type_string() }})
-    end
+-- By date, and not by its text, which would take three times as long.
+group by loaded_on
 {{ "union all" if not loop.last }}
 {% endfor %}

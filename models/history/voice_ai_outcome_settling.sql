@@ -2,51 +2,59 @@
 
 {%- set rule = voice_ai_analytics.settling_rule() %}
 {%- set horizon = rule.horizon_days %}
+{%- set last_day = '(select max(cast(certified_at as date)) from ' ~ ref('voice_ai_builds') ~ ')' %}
 
-with sessions as (
+with versions as (
 
     select
-        versions.session_key,
-        cast(min(versions.started_at) as date) as started_on,
-        greatest(cast(min(versions.dbt_valid_from) as date) - cast(min(versions.started_at) as date), 0) as first_age,
-        (select max(cast(certified_at as date)) from {{ ref('voice_ai_builds') }})
-        - cast(min(versions.started_at) as date) as last_age
-    from {{ ref('voice_ai_session_outcomes') }} as versions
-    group by versions.session_key
+        session_key,
+        cast(started_at as date) as started_on,
+        cast(dbt_valid_from as date) as certified_on,
+        session_key in (
+            select session_key from {{ ref('voice_ai_session_outcomes') }}
+            where dbt_valid_to is not null
+        ) as is_one_of_several
+    from {{ ref('voice_ai_session_outcomes') }}
+
+),
+
+sessions as (
+
+    select session_key, min(started_on) as started_on, greatest(min(certified_on) - min(started_on), 0) as first_age
+    from versions
+    where is_one_of_several
+    group by session_key
 
 ),
 
 -- A session is first seen at some age, and again at each change. Several changes on one day count as one.
 sightings as (
 
-    select
-        session_key,
-        first_age as age,
-        0 as is_changed,
-        last_age
-    from sessions
-    union all
-    select
-        changes.session_key,
-        cast(changes.changed_at as date) - sessions.started_on as age,
-        1 as is_changed,
-        max(sessions.last_age) as last_age
+    select session_key, started_on, first_age as age, 0 as is_changed from sessions
+    union
+    select sessions.session_key, sessions.started_on, cast(changes.changed_at as date) - sessions.started_on, 1
     from {{ ref('fact_voice_ai_outcome_changes') }} as changes
     inner join sessions on changes.session_key = sessions.session_key
     where changes.is_outcome_change
-    group by changes.session_key, cast(changes.changed_at as date) - sessions.started_on
 
 ),
 
--- From each sighting to the next change, or to the end of history.
+-- From each sighting to the next change, or to the end of history. Most sessions have one version and never changed:
+-- counting them by day saves most of the work.
 spells as (
 
     select
         age as from_age,
-        coalesce(lead(age) over later_changes, last_age) as until_age,
-        lead(age) over later_changes is not null as is_change
+        coalesce(lead(age) over later_changes, {{ last_day }} - started_on) as until_age,
+        lead(age) over later_changes is not null as is_change,
+        1 as spells
     from sightings
     window later_changes as (partition by session_key order by age, is_changed)
+    union all
+    select greatest(certified_on - started_on, 0), {{ last_day }} - started_on, false, count(*)
+    from versions
+    where not is_one_of_several
+    group by certified_on, started_on
 
 ),
 
@@ -56,7 +64,7 @@ counted_spells as (
         from_age,
         least(until_age, {{ horizon }}) as until_age,
         is_change and until_age <= {{ horizon }} as is_change,
-        count(*) as spells
+        sum(spells) as spells
     from spells
     where from_age < {{ horizon }} and until_age > from_age
     group by from_age, least(until_age, {{ horizon }}), is_change and until_age <= {{ horizon }}

@@ -1,20 +1,14 @@
 {%- set build = voice_ai_analytics.this_build() -%}
-{%- set to_rebuild = ref('int_voice_ai__sessions_to_rebuild') -%}
 {%- set versions = ref('int_voice_ai__turns_versions') -%}
 {%- set attributes = ['region', 'has_disability', 'is_first_time_digital_user'] + voice_ai_analytics.user_attributes() -%}
-{%- set journey = ['user_session_number', 'is_callback_24h_known', 'is_called_back_24h', 'is_followed_by_return_7d'] -%}
+{%- set journey = voice_ai_analytics.journey_columns() -%}
 {%- set sums = voice_ai_analytics.turn_sums().keys() | list + ['repeated_turn_index_count'] -%}
 {%- set totals = ['asr_confidence_sum', 'intent_confidence_sum'] -%}
 {%- set load_times = ['first_loaded_at', 'last_loaded_at'] -%}
 {%- set counts = sums | reject('in', totals + load_times) | list -%}
-{%- set given = [
-    'session_key', 'platform', 'session_id', 'user_key', 'channel', 'language', 'asr_model', 'bot_version', 'started_at',
-    'is_started_at_time_known', 'ended_at', 'duration_seconds', 'outcome', 'outcome_raw', 'transfer_reason',
-    'declared_turn_count', 'csat_score', 'cost_usd'
-] -%}
+{%- set given = voice_ai_analytics.session_columns() -%}
 {%- set columns = given + counts + totals + load_times %}
 
--- depends_on: {{ ref('stg_voice_ai__sessions_typed') }}
 with turns as (
 
     select platform, session_id, {{ sums | join(', ') }}
@@ -36,52 +30,32 @@ with turns as (
 
 ),
 
-sessions as (
-
-    select
-        sessions.{{ given | join(', sessions.') }},
-        turns.{{ (counts + totals) | join(', turns.') }},
-        least(sessions.loaded_at, turns.first_loaded_at) as first_loaded_at,
-        greatest(sessions.loaded_at, turns.last_loaded_at) as last_loaded_at,
-        false as is_deleted_upstream
-    from {{ ref('int_voice_ai__sessions') }} as sessions
-    -- Sessions without turns count, too.
-    left join turns on sessions.platform = turns.platform and sessions.session_id = turns.session_id
-    {%- if build.fact %}
-
-    union all
-
-    select {{ columns | join(', ') }}, true as is_deleted_upstream
-    from {{ voice_ai_analytics.sessions_deleted_upstream(build) }} as deleted_upstream
-    {%- endif %}
-    {%- if not build.is_full %}
-
-    union all
-
-    -- Sessions that needn't be rebuilt, but whose user, or another session of that user, has changed.
-    select fact.{{ columns | join(', fact.') }}, fact.is_deleted_upstream
-    from {{ ref('int_voice_ai__user_journeys') }} as journeys
-    inner join {{ build.fact }} as fact
-        on journeys.session_key = fact.session_key and journeys.started_at = fact.started_at
-    where journeys.session_key not in (select session_key from {{ to_rebuild }})
-    {%- endif %}
-
-),
-
 joined as (
 
     select
-        {%- for name in columns %}
-        {{ 'cast(coalesce(sessions.' ~ name ~ ', 0) as integer) as ' ~ name if name in counts else 'sessions.' ~ name }},
-        {%- endfor %}
+        sessions.{{ (given + journey) | join(', sessions.') }},
         sessions.is_deleted_upstream,
+        {%- for name in counts + totals %}
+        {%- set sum = 'coalesce(turns.' ~ name ~ ', certified.' ~ name ~ ')' if build.fact else 'turns.' ~ name %}
+        {{ 'cast(coalesce(' ~ sum ~ ', 0) as integer)' if name in counts else sum }} as {{ name }},
+        {%- endfor %}
+        {%- for name, choose in [('first_loaded_at', 'least'), ('last_loaded_at', 'greatest')] %}
+        {{ choose }}(sessions.loaded_at, turns.{{ name }}{{ ', certified.' ~ name if build.fact }}) as {{ name }},
+        {%- endfor %}
         users.{{ attributes | join(', users.') }},
-        journeys.{{ journey | join(', journeys.') }},
         sessions.outcome not in ('not_connected', 'voicemail', 'in_progress') as is_eligible
-    from sessions
-    -- Sessions without a known user count, too.
-    left join {{ ref('int_voice_ai__user_journeys') }} as journeys on sessions.session_key = journeys.session_key
+    from {{ ref('int_voice_ai__user_journeys') }} as sessions
+    -- Sessions without turns or without a known user count, too.
+    left join turns
+        on sessions.platform = turns.platform and sessions.session_id = turns.session_id and sessions.is_in_source
     left join {{ ref('int_voice_ai__users') }} as users on sessions.user_key = users.user_key
+    {%- if build.fact %}
+    left join {{ build.fact }} as certified
+        on
+            sessions.session_key = certified.session_key
+            and sessions.started_at = certified.started_at
+            and not sessions.is_in_source
+    {%- endif %}
 
 )
 

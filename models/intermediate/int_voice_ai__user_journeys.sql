@@ -1,20 +1,25 @@
+{{ config(materialized='view') }}
+
 {%- set build = voice_ai_analytics.this_build() -%}
 {%- set sessions = ref('int_voice_ai__sessions') -%}
 {%- set to_rebuild = ref('int_voice_ai__sessions_to_rebuild') -%}
 {%- set users = ref('int_voice_ai__users') -%}
+{%- set given = voice_ai_analytics.session_columns() -%}
 {%- set columns = ['session_key', 'user_key', 'started_at', 'is_started_at_time_known', 'ended_at'] -%}
-{%- set journey = ['user_session_number', 'is_callback_24h_known', 'is_called_back_24h', 'is_followed_by_return_7d'] -%}
-{%- set horizons = voice_ai_analytics.data_horizons(build, sessions, to_rebuild) %}
+{%- set journey = voice_ai_analytics.journey_columns() -%}
+{%- set horizons = voice_ai_analytics.data_horizons(build, sessions, to_rebuild, 'rebuilt_sessions') %}
 {%- set day_after = voice_ai_analytics.add_seconds('coalesce(ended_at, started_at)', 86400) -%}
 {%- set week_after = voice_ai_analytics.add_seconds('coalesce(ended_at, started_at)', 7 * 86400) %}
 
 -- depends_on: {{ ref('stg_voice_ai__sessions_typed') }}
 with rebuilt_sessions as (
 
-    select {{ columns | join(', ') }} from {{ sessions }}
+    select {{ given | join(', ') }}, loaded_at, true as is_in_source, false as is_deleted_upstream
+    from {{ sessions }}
     {%- if build.fact %}
     union all
-    select {{ columns | join(', ') }} from {{ voice_ai_analytics.sessions_deleted_upstream(build) }} as deleted_upstream
+    select {{ given | join(', ') }}, null as loaded_at, false as is_in_source, true as is_deleted_upstream
+    from {{ voice_ai_analytics.sessions_deleted_upstream(build) }} as deleted_upstream
     {%- endif %}
 
 ),
@@ -34,21 +39,12 @@ users_to_look_at as (
 
 ),
 {% endif %}
-sessions as (
+sessions_of_users as (
 
-    select
-        {{ columns | join(', ') }},
-        {%- if not build.is_full %}
-        null as certified_{{ journey | join(', null as certified_') }},
-        {%- endif %}
-        true as is_rebuilt
-    from rebuilt_sessions
+    select {{ columns | join(', ') }} from rebuilt_sessions where user_key is not null
     {%- if not build.is_full %}
     union all
-    select
-        fact.{{ columns | join(', fact.') }},
-        fact.{{ journey | join(', fact.') }},
-        false as is_rebuilt
+    select fact.{{ columns | join(', fact.') }}
     from {{ build.fact }} as fact
     inner join users_to_look_at on fact.user_key = users_to_look_at.user_key
     where fact.session_key not in (select session_key from {{ to_rebuild }})
@@ -63,8 +59,7 @@ neighbours as (
         row_number() over user_sessions as user_session_number,
         lead(started_at) over user_sessions as next_started_at,
         lead(is_started_at_time_known) over user_sessions as is_next_started_at_time_known
-    from sessions
-    where user_key is not null
+    from sessions_of_users
     window user_sessions as (partition by user_key order by started_at, session_key)
 
 ),
@@ -95,18 +90,30 @@ journeys as (
 )
 
 select
-    journeys.session_key,
-    journeys.started_at,
+    sessions.*,
+    journeys.{{ journey | join(',\n    journeys.') }}
+from rebuilt_sessions as sessions
+-- Sessions without a known user count, too.
+left join journeys on sessions.session_key = journeys.session_key
+{%- if not build.is_full %}
+
+union all
+
+-- Sessions that needn't be rebuilt, but whose user or journey has changed.
+select
+    fact.{{ given | join(',\n    fact.') }},
+    null as loaded_at,
+    false as is_in_source,
+    fact.is_deleted_upstream,
     journeys.{{ journey | join(',\n    journeys.') }}
 from journeys
-{%- if not build.is_full %}
--- Sessions that aren't rebuilt are kept only if their journey or user has changed.
-left join {{ users }} as changed_users
-    on journeys.user_key = changed_users.user_key and changed_users.changed_at > {{ build.certified_at }}
+inner join {{ build.fact }} as fact on journeys.session_key = fact.session_key and journeys.started_at = fact.started_at
 where
-    journeys.is_rebuilt
-    or changed_users.user_key is not null
-    {%- for name in journey %}
-    or journeys.{{ name }} is distinct from journeys.certified_{{ name }}
-    {%- endfor %}
+    fact.session_key not in (select session_key from {{ to_rebuild }})
+    and (
+        fact.user_key in (select user_key from {{ users }} where changed_at > {{ build.certified_at }})
+        {%- for name in journey %}
+        or journeys.{{ name }} is distinct from fact.{{ name }}
+        {%- endfor %}
+    )
 {%- endif %}

@@ -16,8 +16,11 @@ select
     intent,
     intent_confidence,
     case
-        when lower(error_type) in ('misunderstanding', 'no_input', 'noise', 'no_match', 'repeat') then lower(error_type)
-        when error_type is not null then 'other'
+        when error_type is null then null
+        {%- for known in ['misunderstanding', 'no_input', 'noise', 'no_match', 'repeat'] %}
+        when lower(error_type) = '{{ known }}' then '{{ known }}'
+        {%- endfor %}
+        else 'other'
     end as error_type,
     response_latency_ms,
     is_interruption,
