@@ -283,7 +283,7 @@ def test_compose_itself_accepts_it_and_refuses_it_without_secrets(tmp_path) -> N
         not shutil.which("docker")
         or subprocess.run([*compose, "version"], capture_output=True).returncode
     ):
-        pytest.skip("docker compose is not installed")
+        pytest.skip("Docker Compose isn't installed")
     for name in ("docker-compose.yml", ".env.example"):
         shutil.copy(REPOSITORY / name, tmp_path)
     config = [*compose, "--project-directory", str(tmp_path), "--profile", "*", "config", "--quiet"]

@@ -94,7 +94,7 @@ def bound(card: dict, values: dict[str, str]) -> tuple[str, dict]:
 def skip_without_schemas() -> None:
     """Skip a test that needs Metabase's own schemas where they aren't installed."""
     if not SPECIFICATION.exists():
-        pytest.skip("@metabase/representations is not installed; make test-bi does that")
+        pytest.skip("@metabase/representations isn't installed; make test-bi installs it")
 
 
 def validate(folder: Path) -> tuple[int, str]:
