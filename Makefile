@@ -1,5 +1,5 @@
 # make demo | make dashboard | make test | make test-bi | make test-all | make test-faults | make lint | make docs |
-# make bench | make compatibility; each sets up what it needs.
+# make bench | make compatibility: each sets up what it needs.
 PYTHON ?= python3
 BIN := .venv/bin
 TARGET ?= duckdb
@@ -8,7 +8,7 @@ BI_TOOLS := .venv-superset/installed $(BI_TESTS)/metabase/node_modules/.installe
 # Tests that share a built project stay on one worker; see integration_tests/conftest.py.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 20
 PORT ?= 8088
-# Superset's own Python; it is known to work on 3.11.
+# The Python that Superset runs on; 3.11 is known to work.
 SUPERSET_PYTHON ?= python3.11
 export DO_NOT_TRACK = 1
 
@@ -17,21 +17,21 @@ export DO_NOT_TRACK = 1
 demo: install
 	$(BIN)/voice-ai demo --target $(TARGET) --output output
 
-# Superset over what make demo built, until stopped.
+# Serves what make demo built in Superset, until stopped.
 dashboard: install .venv-superset/installed
 	$(BIN)/python bi/superset/start.py --target $(TARGET) --output output --port $(PORT)
 
 test: install packages
 	$(PYTEST) --ignore $(BI_TESTS)
 
-# Dashboards in the tools that show them. The tools come from npm and a virtual environment of their own.
+# Tests dashboards in the tools that show them. The tools come from npm and from their own virtual environment.
 test-bi: install packages $(BI_TOOLS)
 	$(PYTEST) $(BI_TESTS)
 
 test-all: install packages $(BI_TOOLS)
 	$(PYTEST)
 
-# Every moment to break and many more random streams than make test: an hour and a half, for the night.
+# Breaks builds at every moment, and runs many more random streams than make test. Takes an hour and a half.
 test-faults: install packages
 	VOICE_AI_FAULTS=full $(BIN)/pytest --durations 20 integration_tests/test_faults.py integration_tests/test_properties.py integration_tests/test_fuzz.py
 
@@ -57,8 +57,8 @@ bench: install
 bench-large: install
 	$(BIN)/python benchmarks/scale.py --only large
 
-# Other Pythons, dbts and PostgreSQLs, each in an environment of its own. The fast part leaves out what the tests
-# prove themselves and what two other rows prove together.
+# Other versions of Python, dbt and PostgreSQL, each in its own environment. The fast target leaves out rows that the
+# tests already prove, or that two other rows prove together.
 compatibility: install packages
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	$(BIN)/python integration_tests/compatibility.py --json target/compatibility.json
@@ -69,7 +69,7 @@ compatibility-fast: install packages
 
 install: .venv/installed
 
-# The lock has no hashes of this machine's registry; it pins versions only.
+# The lock pins versions only: hashes would tie it to one registry.
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else 'make needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.11')"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -77,19 +77,19 @@ install: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
-# What Metabase and Lightdash check their files with; Lightdash's takes half a gigabyte.
+# The packages that check Metabase's and Lightdash's files; Lightdash's take half a gigabyte.
 $(BI_TESTS)/%/node_modules/.installed: $(BI_TESTS)/%/package-lock.json
 	cd $(dir $<) && npm ci --ignore-scripts --no-audit --no-fund --loglevel error
 	touch $@
 
-# Superset holds pandas, SQLAlchemy and others below what dbt and the command use.
+# Its own environment, because Superset needs older versions of pandas, SQLAlchemy and others than dbt and voice-ai.
 .venv-superset/installed: bi/superset/requirements.txt
-	command -v $(SUPERSET_PYTHON) >/dev/null || { echo "Superset needs Python 3.11, and $(SUPERSET_PYTHON) is not there: make SUPERSET_PYTHON=path/to/python3.11" >&2; exit 1; }
+	command -v $(SUPERSET_PYTHON) >/dev/null || { echo "Superset needs Python 3.11, and $(SUPERSET_PYTHON) wasn't found: make dashboard SUPERSET_PYTHON=path/to/python3.11" >&2; exit 1; }
 	$(SUPERSET_PYTHON) -m venv --clear .venv-superset
 	.venv-superset/bin/python -m pip install --quiet --disable-pip-version-check -r bi/superset/requirements.txt
 	touch $@
 
-# dbt Hub where it can be reached, else the stand-ins in offline_packages, which voice-ai deps says.
+# From dbt Hub if it can be reached, or else the stand-ins in offline_packages; voice-ai deps says which.
 packages: install
 	$(BIN)/voice-ai deps --project-dir .
 

@@ -1,7 +1,7 @@
-"""How often fit_abandonment errs, on simulated sessions whose truth is known.
+"""Measures how often fit_abandonment errs, on simulated sessions whose truth is known.
 
 Run from the repository root: `python benchmarks/abandonment_calibration.py`. It fits every data
-set in full, takes a few minutes on one core, writes `abandonment_calibration.json` beside itself
+set in full, takes a few minutes on one core, writes `abandonment_calibration.json` next to itself
 and fails if a promise is broken: under the null a predictor is named in at most 5 % of the data
 sets, and with a true effect the 95 % intervals cover it in 93 to 97 % of them.
 """
@@ -36,17 +36,17 @@ def simulate(
     Parameters
     ----------
     seed : int
-        Of the data set.
+        Random seed of the data set.
     users : int
         Number of users.
     sessions_a_user : int
-        Mean of a geometric distribution: some users come far oftener than most.
+        Mean of a geometric distribution: some users come far more often than most.
     alike : float
         Correlation, in [0, 1), of the latent outcomes of one user's sessions. A Gaussian copula
-        joins them, so that the log-odds in `truth` hold on the average over users, which is what
-        a logistic regression with clustered errors estimates.
+        joins them, so the log-odds in `truth` hold on average over users, which is what a
+        logistic regression with clustered errors estimates.
     truth : dict of str to float, optional
-        Log-odds of abandonment per unit, by term; by default none has any.
+        Log-odds of abandonment per unit, by term. By default, no term has an effect.
     """
     rng = np.random.default_rng(seed)
     user = np.repeat(np.arange(users), rng.geometric(1 / sessions_a_user, users))
@@ -76,7 +76,7 @@ def simulate(
 
 
 def named_under_null(data_sets: int, **scenario) -> dict:
-    """Count the data sets without any effect in which a predictor is named all the same."""
+    """Count the data sets without any effect in which a predictor is named anyway."""
     models = [
         fit_abandonment(simulate(seed, **scenario)).to_json()
         for seed in track(range(data_sets), f"no effect: {scenario}")

@@ -1,11 +1,11 @@
-"""What stands beside the abandonment model, on simulated sessions whose truth is known.
+"""Measures the analyses beside the abandonment model, on sessions whose truth is known.
 
     python benchmarks/abandonment_growth.py [--data-sets 200] [--sessions 1000000]
 
-Under an even hazard, with independent users and with users whose sessions are alike, sessions are
-called abandoned early in at most 5 % of the data sets; the same for transfers without any effect
-and for boosting. Then the whole study at a million sessions. Writes `abandonment_growth.json`
-beside itself and fails if a promise is broken.
+With a constant hazard, for independent users and for users whose sessions are alike, sessions may
+be called abandoned early in at most 5 % of the data sets. The same goes for transfers without any
+effect, and for boosting. It then runs the whole study on a million sessions, writes
+`abandonment_growth.json` next to itself, and fails if a promise is broken.
 """
 
 from __future__ import annotations
@@ -47,22 +47,23 @@ def conversations(
     alike: float = 0.0,
     apart: float = 0.0,
 ) -> pd.DataFrame:
-    """Simulate sessions that end at each user turn by abandonment or, as likely, by something else.
+    """Simulate sessions that end at each user turn, as likely abandoned as ended otherwise.
 
     Parameters
     ----------
     seed : int
-        Of the data set.
+        Random seed of the data set.
     hazard : float
-        Of abandoning at turn 1.
+        The hazard of abandonment at turn 1.
     per_doubling : float
-        What a doubling of the turn number adds to the log-odds of abandoning.
+        What doubling the turn number adds to the log-odds of abandonment.
     users, sessions_a_user, alike
-        As for `simulate`: a copula joins the sessions of a user, so that the hazard at each turn
-        is the same over all of them.
+        As for `simulate`: a copula joins a user's sessions, so the hazard at each turn is the
+        same over all users.
     apart : float
-        Standard deviation over users of the log-odds of a hazard that is even for each of them;
-        over all of them it then falls, for those prone to abandon leave first. Instead of `alike`.
+        Standard deviation over users of the log-odds of a hazard that is constant for each user.
+        Over all users it then falls, because those prone to abandon leave first. Replaces
+        `alike`.
     """
     rng = np.random.default_rng(seed)
     user = np.repeat(np.arange(users), rng.geometric(1 / sessions_a_user, users))
@@ -92,7 +93,7 @@ def conversations(
 
 
 def hazards(data_sets: int, **scenario) -> dict:
-    """Count what is found about turns."""
+    """Count the findings about turns."""
     every = [
         fit_hazard(conversations(seed, **scenario))
         for seed in track(range(data_sets), f"hazards: {scenario}")
@@ -103,7 +104,7 @@ def hazards(data_sets: int, **scenario) -> dict:
 
 
 def hazard_coverage(data_sets: int, **scenario) -> dict:
-    """Count how often the interval of a band holds the hazard that was simulated."""
+    """Count how often a band's interval covers the simulated hazard."""
     covered = [
         band["ci_low"] <= 0.08 <= band["ci_high"]
         for seed in track(range(data_sets), f"coverage: {scenario}")
@@ -114,7 +115,7 @@ def hazard_coverage(data_sets: int, **scenario) -> dict:
 
 
 def with_transfers(seed: int, **scenario) -> pd.DataFrame:
-    """Simulate a feature frame in which no feature says who is transferred or abandons."""
+    """Simulate a feature frame where no feature affects transfer or abandonment."""
     frame = simulate(seed, **scenario)
     chance = np.random.default_rng(seed).random(len(frame))
     return frame.assign(outcome=frame["outcome"].mask(chance < 0.15, "transferred"))
@@ -131,7 +132,7 @@ def transfers(data_sets: int, **scenario) -> dict:
 
 
 def boosted(data_sets: int, curved: bool) -> dict:
-    """Count the data sets in which boosting is said to find more than the logistic model."""
+    """Count the data sets in which boosting supposedly beats the logistic model."""
     found = []
     for seed in track(range(data_sets), f"boosting, curved: {curved}"):
         frame = simulate(seed, truth=TRUTH)
@@ -146,7 +147,7 @@ def boosted(data_sets: int, curved: bool) -> dict:
 
 
 def study(n: int) -> dict:
-    """Time the whole study, with openings for four k."""
+    """Time the whole study, with openings for four values of k."""
     frame = simulate(1, users=n // 3, sessions_a_user=3, alike=0.3, truth=TRUTH)
     rng = np.random.default_rng(1)
     transferred = rng.random(len(frame)) < 0.07

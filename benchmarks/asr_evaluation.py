@@ -1,9 +1,9 @@
-"""Whether the intervals of evaluate-asr cover the truth, and what ten million turns cost.
+"""Measures whether evaluate-asr's intervals cover the truth, and what ten million turns cost.
 
     python benchmarks/asr_evaluation.py [--turns 10000000] [--json benchmarks/asr_evaluation.json]
 
-Coverage: sessions are drawn from a population whose error rate is known; in each, turns err alike,
-and long sessions err more. Calibration: confidences that are right, and ones that are not.
+Coverage: sessions come from a population with a known error rate. Turns of one session err alike,
+and long sessions err more. Calibration: some confidences are right, and some are wrong.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ VOICE_AI = Path(sys.executable).parent / "voice-ai"
 
 
 def sessions(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draw errors and words of n sessions; sessions differ, and hard ones take more turns."""
+    """Draw errors and words of n sessions; they differ, and hard ones take more turns."""
     rate = rng.beta(1.2, 10.8, n)
     turns = 1 + rng.poisson(2 + 12 * rate)
     words = rng.poisson(6 * turns) + 1
@@ -39,7 +39,7 @@ def sessions(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def coverage(repeats: int) -> list[dict]:
-    """Count how often the interval holds the truth, by number of sessions."""
+    """Count how often the interval covers the truth, by number of sessions."""
     rng = np.random.default_rng(1)
     errors, words = sessions(rng, 4_000_000)
     truth = errors.sum() / words.sum()
@@ -65,9 +65,9 @@ def coverage(repeats: int) -> list[dict]:
 
 
 def talk(rng: np.random.Generator, n: int, gap: float, spread: float) -> tuple[np.ndarray, float]:
-    """Draw n sessions whose confidence is their words' correctness plus a gap, bin by bin.
+    """Draw n sessions whose confidence is their words' correctness plus a gap, by bin.
 
-    Words of one session are alike: its correctness is that of its turns plus a share of its own.
+    Words of one session are alike: the session shifts the correctness of all its turns.
     """
     turns = 1 + rng.poisson(3, n)
     session = np.repeat(np.arange(n), turns)
@@ -85,7 +85,7 @@ def talk(rng: np.random.Generator, n: int, gap: float, spread: float) -> tuple[n
 
 
 def calibration(repeats: int) -> list[dict]:
-    """Count false alarms where confidence is right, and cover where it is wrong."""
+    """Count false alarms if confidence is right, and coverage if it is wrong."""
     rng = np.random.default_rng(2)
     results = []
     for n in (50, 300):
@@ -112,7 +112,7 @@ def calibration(repeats: int) -> list[dict]:
 
 
 def write_turns(path: Path, turns: int) -> None:
-    """Write a Parquet file of turns, five a session, with one word in ten misheard."""
+    """Write a Parquet file of turns, five per session, with one word in ten misheard."""
     names = ("turn_id", "platform", "reference_text", "hypothesis_text", "asr_model", "language")
     schema = pa.schema([(name, pa.string()) for name in (*names, "session_id")])
     rng = np.random.default_rng(3)
@@ -141,7 +141,7 @@ def write_turns(path: Path, turns: int) -> None:
 
 
 def scale(turns: int) -> dict:
-    """Run the command on a file and watch the memory of it and its workers."""
+    """Run the command on a file, and watch its memory and that of its workers."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "turns.parquet"
         write_turns(path, turns)
@@ -170,7 +170,7 @@ def scale(turns: int) -> dict:
 
 
 def _memory(run: psutil.Popen) -> int:
-    """Sum the memory of a process and its children, shared pages in proportion."""
+    """Return the memory of a process and its children, with shared pages in proportion."""
     try:
         every = [run, *run.children(recursive=True)]
         return sum(process.memory_full_info().pss for process in every)
@@ -179,7 +179,7 @@ def _memory(run: psutil.Popen) -> int:
 
 
 def main() -> None:
-    """Run all and write the results."""
+    """Run everything and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=10_000_000)
     parser.add_argument("--repeats", type=int, default=1000)

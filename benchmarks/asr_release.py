@@ -1,9 +1,9 @@
-"""Whether compare-asr raises false alarms, and whether its intervals cover the truth.
+"""Measures whether compare-asr raises false alarms, and whether its intervals cover the truth.
 
     python benchmarks/asr_release.py [--parts series coverage] [--json benchmarks/asr_release.json]
 
-Deployments are simulated whose truth is known: users differ and come back, languages and channels
-differ, and weeks can have shocks of their own, a trend, or another mix.
+It simulates deployments whose truth is known: users differ and come back, languages and channels
+differ, and weeks can have shocks, a trend, or another mix of sessions.
 """
 
 from __future__ import annotations
@@ -47,28 +47,28 @@ def deployment(
     Parameters
     ----------
     rng : numpy.random.Generator
-        Decides all.
+        Source of all randomness.
     users, sessions_of_a_user, skewed : int, float, bool
-        How many, and how many sessions each has on average, a few far more if skewed.
+        How many users, how many sessions each has on average, and whether a few have far more.
     weeks : int
-        Of each release.
+        Weeks of each release.
     effect : float
         What the later release adds to completion.
     shift : float
-        How much of the other languages' sessions Tamil takes over with the later release.
+        The share of other languages' sessions that Tamil takes over with the later release.
     shock : float
-        Standard deviation of a week's completion.
+        Standard deviation of completion between weeks.
     trend : float
-        What a week adds to completion.
+        What each week adds to completion.
     kept : tuple of str
         Languages that keep the earlier release.
     kept_trend : float
-        What a week adds to their completion alone.
+        What each week adds to completion in these languages only.
 
     Returns
     -------
     sessions, evaluations : pandas.DataFrame
-        As from `read_releases`.
+        Like those of `read_releases`.
     """
     many = rng.pareto(1.5, users) * sessions_of_a_user / 2 if skewed else sessions_of_a_user - 1
     n = 1 + rng.poisson(np.minimum(many, 60), users)
@@ -124,7 +124,7 @@ def deployment(
 
 
 def false_alarms(repeats: int, seed: int, **options) -> dict:
-    """Count runs of the whole comparison in which a metric is said to have changed."""
+    """Count the comparisons in which a metric is said to have changed."""
     rng = np.random.default_rng(seed)
     verdicts = []
     for _ in range(repeats):
@@ -142,12 +142,12 @@ def false_alarms(repeats: int, seed: int, **options) -> dict:
 
 
 def covers(effect: dict, truth: float) -> bool:
-    """Say whether an interval holds the truth."""
+    """Return whether an interval covers the truth."""
     return effect["ci_low"] <= truth <= effect["ci_high"]
 
 
 def coverage(repeats: int, seed: int, **options) -> dict:
-    """Count how often the raw and the adjusted interval of completion hold the effect."""
+    """Count how often the raw and the adjusted interval of completion cover the effect."""
     rng = np.random.default_rng(seed)
     truth, found = options.get("effect", 0.0), []
     for _ in range(repeats):
@@ -175,7 +175,7 @@ def coverage(repeats: int, seed: int, **options) -> dict:
 
 
 def series(repeats: int) -> list[dict]:
-    """Count how often the interval of a jump holds it, where weeks are alike."""
+    """Count how often the interval of a jump covers it if neighboring weeks are alike."""
     rng, results = np.random.default_rng(3), []
     for before, after in ((8, 8), (8, 26), (12, 12), (26, 26)):
         time = np.arange(-before, after)
@@ -204,7 +204,7 @@ def series(repeats: int) -> list[dict]:
 
 
 def groups(repeats: int, seed: int, **options) -> dict:
-    """Count how often the difference in differences holds the effect, and when it declines."""
+    """Count how often the difference in differences covers the effect, or declines."""
     rng = np.random.default_rng(seed)
     covered, declined = [], 0
     for _ in range(repeats):
@@ -222,7 +222,7 @@ def groups(repeats: int, seed: int, **options) -> dict:
 
 
 def pairs(repeats: int, users: int) -> dict:
-    """Count how often the paired interval of word errors holds the truth."""
+    """Count how often the paired interval of word errors covers the truth."""
     rng, covered = np.random.default_rng(5), 0
     for _ in range(repeats):
         user = np.repeat(np.arange(users), 1 + rng.poisson(2, users))
@@ -276,7 +276,7 @@ PARTS = {
 
 @threadpool_limits.wrap(limits=1)
 def main() -> None:
-    """Run what is asked for and write the results beside those of other parts."""
+    """Run the parts asked for, and write the results next to those of other parts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=1000)
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))

@@ -1,10 +1,10 @@
-"""What a logistic regression with errors clustered by user costs at a million sessions.
+"""Measures what a logistic regression with clustered errors costs at a million sessions.
 
     python benchmarks/logistic_scale.py [--sessions 1000000] [--repeats 5]
 
-`fit_logistic` and statsmodels' GLM fit the same rows in turn, each in a process of its own; then
-`fit_abandonment` does all it does. Writes `logistic_scale.json` beside itself, and fails if a
-promise is broken: three times as fast, equal to 1e-6, under 4 GB.
+`fit_logistic` and statsmodels' GLM fit the same rows in turn, each in its own process, with errors
+clustered by user. Then `fit_abandonment` runs in full. It writes `logistic_scale.json` next to
+itself, and fails if a promise is broken: three times as fast, equal to 1e-6, under 4 GB.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FEATURES = 12
 
 
 def sessions(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw columns, outcomes and users: a constant, six numbers, six levels; three a user."""
+    """Draw a constant, six numbers, six levels, outcomes and users, three sessions per user."""
     rng = np.random.default_rng(1)
     numbers, levels = rng.normal(size=(n, FEATURES // 2)), rng.random((n, FEATURES // 2)) < 0.3
     columns = np.column_stack([np.ones(n), numbers, levels])
@@ -56,7 +56,7 @@ def theirs(columns, outcome, user) -> LogisticFit:
 
 
 def measured(fit, n: int) -> dict:
-    """Time a fit and take the peak of its process; the data are made before the clock starts."""
+    """Time a fit and its process's peak memory; the clock starts once the data exist."""
     columns, outcome, user = sessions(n)
     begun = time.perf_counter()
     result = fit(columns, outcome, user)
@@ -69,7 +69,7 @@ def measured(fit, n: int) -> dict:
 
 
 def whole(n: int) -> dict:
-    """Time the abandonment model: jackknife, marginal effects, folds and bootstrap included."""
+    """Time the abandonment model, with jackknife, marginal effects, folds and bootstrap."""
     frame = simulate(1, users=n // 3, sessions_a_user=3, alike=0.3, truth=TRUTH)
     begun = time.perf_counter()
     result = fit_abandonment(frame).to_json()
@@ -83,7 +83,7 @@ def whole(n: int) -> dict:
 
 
 def peak_memory_mb() -> int:
-    """Return the most memory that this process has had."""
+    """Return the peak memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
 
 

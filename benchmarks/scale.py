@@ -1,4 +1,4 @@
-"""What the package costs, as ratios measured in one run.
+"""Measures what the package costs, as ratios within one run.
 
 Run from the repository root: `python benchmarks/scale.py`. It generates raw tables, builds a
 minimal consumer project on them with dbt and runs the peers in `peers/` on the same database, in
@@ -50,7 +50,7 @@ DAY_PERCENT = {"duckdb": 4, "postgres": 1.2}
 TEN_TIMES_THE_HISTORY = {"duckdb": 1.3}
 PROJECT = "name: benchmark\nprofile: consumer\n"
 
-# Usual settings for a warehouse of this size; the same for dbt and for every peer.
+# The usual settings for a warehouse of this size, the same for dbt and for every peer.
 POSTGRES_SETTINGS = {
     "shared_buffers": "2GB",
     "work_mem": "256MB",
@@ -89,7 +89,7 @@ class Build:
 
 @dataclass
 class Figure:
-    """A line of the table: a value, and its bar if it has one."""
+    """A line of the table: a value, and its bar if there is one."""
 
     engine: str
     name: str
@@ -131,7 +131,7 @@ def measure(command: list[str], directory: Path, environment: dict[str, str]) ->
 
 
 def dbt(consumer: Consumer, *arguments: str) -> Build:
-    """Run a dbt build in a consumer's project."""
+    """Run a dbt build in a consumer project."""
     executable = str(Path(sys.executable).parent / "dbt")
     command = [executable, "--no-use-colors", "build", *arguments]
     process = measure(command, consumer.directory, consumer.environment)
@@ -267,7 +267,7 @@ class Postgres:
 
 
 def new_project(directory: Path, engine: str, variables: dict[str, str]) -> Consumer:
-    """Return a consumer project that has nothing but a name."""
+    """Return a consumer project with nothing but a name."""
     directory.mkdir()
     (directory / "dbt_project.yml").write_text(PROJECT)
     path = "path: consumer.duckdb\n"

@@ -1,11 +1,11 @@
-"""Raw tables for the benchmark: the input contract, loaded a day at a time, in load order.
+"""Generates raw tables for the benchmark, in the input contract's columns, a day at a time.
 
 Every value is a function of its session's number, so a day is the same whenever it is generated. A
-day brings ten turns per session, and what real platforms send: sessions of the day before with a
+day has ten turns per session, and what real platforms send: sessions of the day before with a
 new outcome, turns of the day before sent again or late, returning users, new users, and about one
-row in 500 that breaks a rule. One platform of three numbers its turns from 0 in each session; the
-others give each turn an id of its own. Confidences are multiples of 1/1024, so that their sums
-don't depend on the order of addition and tables can be compared bit by bit.
+row in 500 that breaks a rule. One of the three platforms numbers its turns from 0 in each session;
+the others give each turn a unique id. Confidences are multiples of 1/1024, so that their sums don't
+depend on the order of addition and tables can be compared bit by bit.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ select
 from numbered;
 """
 
-# Rows of the day before come first: those that changed, were sent again or arrive late.
+# Rows of the day before come first: those that changed, were resent or arrive late.
 DAYS = {
     "sessions": """
 select * replace ('completed' as outcome_raw, updated_at + interval 1 day as updated_at)

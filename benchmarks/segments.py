@@ -1,4 +1,4 @@
-"""How often voice-ai segment names what is not there, and finds what is; whether intervals cover.
+"""Measures how often voice-ai segment is right, and whether its intervals cover the truth.
 
     python benchmarks/segments.py [--repeats 200] [--json benchmarks/segments.json]
 
@@ -35,11 +35,11 @@ MIN_COHORT_SIZE = 5
 
 @dataclass(frozen=True)
 class World:
-    """How sessions come about, log-odds throughout.
+    """How sessions are generated; effects are log-odds.
 
-    `rural` and `tamil` move completion and errors of cohorts, `planted` the completion of
-    sessions in the channel ivr with an error in their opening. `alike` is how much users differ,
-    `tail` the Pareto index of their sessions: the smaller, the more a few of them have.
+    `rural` and `tamil` change completion and errors of cohorts; `planted` changes completion of
+    ivr sessions with an error in their opening. `alike` is how much users differ. `tail` is the
+    Pareto index of sessions per user: the smaller it is, the more of them a few users have.
     """
 
     users: int
@@ -60,7 +60,7 @@ def simulate(world: World, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     first_time = rng.choice(["true", "false"], users, p=[0.3, 0.7])
     temper, trouble = world.alike * rng.standard_normal((2, users))
     habit = rng.dirichlet([1.5, 1.0, 0.7], users).cumsum(axis=1)
-    # Most users come once or twice, few come often.
+    # Most users come once or twice, and a few come often.
     visits = np.minimum(1 + rng.pareto(world.tail, users).astype(int), 60)
     user = np.repeat(np.arange(users), visits)
     n = len(user)
@@ -107,7 +107,7 @@ def simulate(world: World, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def names(row: dict) -> tuple:
-    """Say which comparison a row is of."""
+    """Return which comparison a row belongs to."""
     return row["dimension"], row["level"], row["measure"]
 
 
@@ -134,7 +134,7 @@ def nulls(world: World, repeats: int) -> dict:
 
 
 def gap_coverage(world: World, population: pd.DataFrame, repeats: int) -> dict:
-    """Count how often the intervals of gaps hold the truth, which is that of a huge population."""
+    """Count how often gaps' intervals cover the truth, taken from a huge population."""
     truth = {names(row): row["gap"] for row in compare_cohorts(population, MIN_COHORT_SIZE)[0]}
     covered, named = {rate.metric: [] for rate in MEASURES}, []
     for seed in range(repeats):
@@ -162,7 +162,7 @@ def gap_coverage(world: World, population: pd.DataFrame, repeats: int) -> dict:
 
 
 def segment_coverage(world: World, population: tuple, repeats: int) -> dict:
-    """Count how often held-out intervals hold what is true of the rule, whatever the rule is."""
+    """Count how often held-out intervals cover the truth about the rule that was found."""
     whole = reached(*population)
     truth, covered, shown_covered, seen, true = {}, [], [], [], []
     found = planted = 0
@@ -206,7 +206,7 @@ def _planted(whole: pd.DataFrame) -> float:
 
 
 def main() -> None:
-    """Run all and write the results."""
+    """Run everything and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=200)
     parser.add_argument("--json", type=Path, default=Path(__file__).with_suffix(".json"))

@@ -1,8 +1,8 @@
-"""What `voice-ai serve` costs against the same SQL run directly, and against the `mf` command.
+"""Compares `voice-ai serve` with the same SQL run directly, and with the `mf` command.
 
 Run from the repository root: `python benchmarks/serve.py`. It simulates sessions, builds them on
-DuckDB and on an embedded PostgreSQL, starts the server and asks it. It prints one table and writes
-`serve.json` beside itself.
+DuckDB and on an embedded PostgreSQL, starts the server and queries it. It prints one table and
+writes `serve.json` next to itself.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def direct(project: DbtProject) -> Callable[[str], list]:
 
 @contextmanager
 def server(project: DbtProject, port: int) -> Iterator[httpx.Client]:
-    """Run the server as a process of its own until it is no longer needed."""
+    """Run the server in its own process, and stop it at the end."""
     command = [str(Path(sys.executable).parent / "voice-ai"), "serve", "--port", str(port)]
     command += ["--project-dir", str(project.directory)]
     with (
@@ -97,7 +97,7 @@ def server(project: DbtProject, port: int) -> Iterator[httpx.Client]:
 
 
 def timed(function: Callable, *arguments) -> tuple[float, object]:
-    """Return the seconds of a call, and what it gave."""
+    """Return the seconds that a call took, and its result."""
     start = time.perf_counter()
     result = function(*arguments)
     return time.perf_counter() - start, result
@@ -112,7 +112,7 @@ def measure(
     def add(name: str, value: float, unit: str, bar: float | None = None, **runs) -> None:
         figures.append(Figure(engine, name, value, unit, bar, runs))
 
-    # First, since DuckDB would not let it in beside the open connection below.
+    # First, because DuckDB wouldn't let it in next to the open connection below.
     question = QUESTIONS[1]
     command = [str(Path(sys.executable).parent / "mf"), "query"]
     command += ["--metrics", ",".join(question["metrics"])]
@@ -155,7 +155,7 @@ def measure(
 
 
 def crowd(ask: Callable, expected: list, seconds: int) -> tuple[int, int, list[float]]:
-    """Let 16 clients ask for a while; count errors and answers that differ."""
+    """Let 16 clients query for a while; count errors and answers that differ."""
     end = time.perf_counter() + seconds
     errors, wrong, latencies = [], [], []
 

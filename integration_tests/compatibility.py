@@ -1,4 +1,4 @@
-"""What the package runs on: versions of Python, dbt and PostgreSQL, each in its own environment.
+"""Checks what the package runs on: versions of Python, dbt and PostgreSQL, each set up apart.
 
 ``python integration_tests/compatibility.py --json compatibility.json`` installs each with uv (and
 an older PostgreSQL with npm), runs the package there and prints one table. What can't be installed
@@ -53,7 +53,7 @@ class NotToBeHadError(Exception):
 
 
 class FailedError(Exception):
-    """What was installed doesn't work; ``output`` is all that the command wrote."""
+    """What was installed doesn't work; ``output`` is everything the command wrote."""
 
     def __init__(self, reason: str, output: str = "") -> None:
         super().__init__(reason)
@@ -61,7 +61,7 @@ class FailedError(Exception):
 
 
 def reason(output: str) -> str:
-    """Return why dbt, uv or npm stopped, in one line."""
+    """Return in one line why dbt, uv or npm stopped."""
     undated = re.sub(r"\d\d:\d\d:\d\d ", "", output)
     lines = [line.strip() for line in undated.splitlines() if line.strip()]
     is_told = re.compile(r"\bError in |\ban error:|(?i:^\W*(npm )?error\b)")
@@ -74,8 +74,8 @@ def reason(output: str) -> str:
 def run(
     *command: str | Path, directory: Path | None = None, user: str | None = None, **variables: str
 ) -> str:
-    """Run a command and return its output, both streams in one."""
-    # Nothing of the virtual environment that runs this may reach those under test.
+    """Run a command and return its output, with both streams in one."""
+    # The virtual environment that runs this must not leak into those under test.
     inherited = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
     words = [str(word) for word in command]
     try:
@@ -98,20 +98,20 @@ def run(
 
 
 def locked(*names: str) -> list[str]:
-    """Return the lock's versions of some packages."""
+    """Return the locked versions of some packages."""
     lines = LOCK.read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line.partition("==")[0] in names]
 
 
 class Matrix:
-    """The environments that the rows need, each made once, under one directory.
+    """The environments that the rows need, each created once, in one directory.
 
     Parameters
     ----------
     directory : Path
-        Empty, with a short path: a PostgreSQL socket lies below it.
+        Empty, with a short path, because PostgreSQL sockets are created below it.
     is_fast : bool
-        Use the environment that runs this, instead of installing the lock once more.
+        Use the environment that runs this instead of installing the lock again.
     """
 
     def __init__(self, directory: Path, is_fast: bool = False) -> None:
@@ -123,13 +123,13 @@ class Matrix:
             self._made[f"{THIS_PYTHON} ()"] = Path(sys.executable).parent
 
     def new(self, name: str) -> Path:
-        """Make a directory that every user may read: as root, PostgreSQL runs as another."""
+        """Create a directory that every user can read: for root, PostgreSQL runs as another."""
         place = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.directory))
         place.chmod(0o755)
         return place
 
     def environment(self, python: str | None, *packages: str | Path) -> Path:
-        """Return the programs of a virtual environment; without packages, of the locked one."""
+        """Return a virtual environment's bin directory; without packages, the locked one's."""
         python = python or THIS_PYTHON
         with self._making:
             key = f"{python} {packages}"
@@ -154,7 +154,7 @@ class Matrix:
 
     @cached_property
     def package(self) -> Path:
-        """The package as dbt deps installs it, from a copy that names local stand-ins."""
+        """Return the package as dbt deps installs it, from a copy that names local stand-ins."""
         copy = self.directory / "package"
         ignored = (".*", "target", "logs", "dbt_packages", "output", "__pycache__")
         shutil.copytree(REPOSITORY, copy, ignore=shutil.ignore_patterns(*ignored))
@@ -164,7 +164,7 @@ class Matrix:
         return copy
 
     def consumer(self, programs: Path, **variables: str) -> Path:
-        """Make a consumer's project with its packages installed."""
+        """Create a consumer project with its packages installed."""
         with self._making:
             package = self.package
         project = self.new("consumer")
@@ -185,7 +185,7 @@ class Matrix:
         data = place / "data"
         user = None if os.geteuid() else "nobody"
         if user:
-            # PostgreSQL does not run as root, and its wheel keeps its programs for their owner.
+            # PostgreSQL refuses to run as root, and only their owner can run the wheel's programs.
             shutil.chown(place, user)
             for path in programs.parent.rglob("*"):
                 path.chmod(path.stat().st_mode | 0o555)
@@ -210,12 +210,12 @@ class Matrix:
             control("pg_ctl", "-w", "-m", "immediate", "stop")
 
     def postgres_18(self) -> Path:
-        """Return the programs of the locked PostgreSQL."""
+        """Return the bin directory of the locked PostgreSQL."""
         library = self.environment(None).parent / "lib"
         return next(library.glob("python3*/site-packages/embedded_postgres/pginstall/bin"))
 
     def postgres_14(self) -> Path:
-        """Return the programs of PostgreSQL 14, which no Python package holds."""
+        """Return the bin directory of PostgreSQL 14, which isn't available as a Python package."""
         machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
         name = f"@embedded-postgres/{platform.system().lower()}-{machine}"
         place = self.new("npm")
@@ -228,7 +228,7 @@ class Matrix:
 
 
 def uv(*words: str | Path) -> str:
-    """Run uv so that it also finds the Pythons that pyenv keeps but doesn't offer."""
+    """Run uv so that it also finds Pythons that pyenv has installed but not activated."""
     kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/3.*/bin")
     path = os.pathsep.join([*map(str, sorted(kept)), os.environ["PATH"]])
     return run(find_uv_bin(), *words, "--quiet", PATH=path)
@@ -244,7 +244,7 @@ def query(programs: Path, project: Path, metrics: list[str], **variables: str) -
 
 
 def contents(project: Path) -> str:
-    """Return what the last parse understood."""
+    """Return what the last parse found."""
     manifest = json.loads((project / "target" / "manifest.json").read_text(encoding="utf-8"))
     return f"{len(manifest['nodes'])} nodes, {len(manifest['metrics'])} metrics"
 
@@ -263,7 +263,7 @@ def demo(matrix: Matrix, python: str) -> str:
 
 
 def build(matrix: Matrix, programs: Path, **variables: str) -> str:
-    """Build a consumer's project twice, and query two metrics."""
+    """Build a consumer project twice, and query two metrics."""
     project = matrix.consumer(programs, **variables)
     dbt = programs / "dbt"
     run(dbt, "seed", directory=project, **variables)
@@ -277,14 +277,14 @@ def build(matrix: Matrix, programs: Path, **variables: str) -> str:
 
 
 def build_on_postgres(matrix: Matrix, version: int, *packages: str) -> str:
-    """Build on a PostgreSQL."""
+    """Build on one PostgreSQL."""
     programs = matrix.environment(None, *packages)
     with matrix.postgres(version) as (exact, variables):
         return f"PostgreSQL {exact}: {build(matrix, programs, **variables)}"
 
 
 def parse(matrix: Matrix, packages: tuple[str, ...], *flags: str) -> str:
-    """Parse a consumer's project and return what was understood."""
+    """Parse a consumer project and return what was found."""
     programs = matrix.environment(None, *packages)
     project = matrix.consumer(programs)
     run(programs / "dbt", "parse", *flags, directory=project)
@@ -342,8 +342,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--json", type=Path, help="where the results are written")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="rows at a time")
-    parser.add_argument("--only", default="", help="rows whose name holds this text")
-    parser.add_argument("--fast", action="store_true", help="leave out what is proved elsewhere")
+    parser.add_argument("--only", default="", help="only rows whose name contains this text")
+    parser.add_argument("--fast", action="store_true", help="leave out rows proved elsewhere")
     arguments = parser.parse_args()
     left_out = PROVED_ELSEWHERE if arguments.fast else set()
     with tempfile.TemporaryDirectory(prefix="compat-", ignore_cleanup_errors=True) as directory:

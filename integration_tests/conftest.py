@@ -36,9 +36,9 @@ def _execute(server: dict[str, str], *statements: str) -> None:
 
 
 class ByProject(LoadScopeScheduling):
-    """Keep tests that share a built project on one worker, so that it is built once.
+    """Keep tests that share a built project on one worker, so that it is built only once.
 
-    These are the tests of one file on one engine, and all that look at the deployment of bi/.
+    These are the tests of one file on one engine, and all tests on the deployment of bi/.
     """
 
     def _split_scope(self, nodeid: str) -> str:
@@ -53,12 +53,12 @@ class ByProject(LoadScopeScheduling):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log) -> ByProject | None:
-    """Schedule tests by project where they are kept together by file."""
+    """Keep tests together by project instead of by file."""
     return ByProject(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_sessionfinish(session) -> None:
-    """In CI everything can be installed: a dashboard that nobody looked at is a failure."""
+    """Fail in CI, where everything can be installed, if a dashboard test was skipped."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter:
         skipped = [report.nodeid for report in reporter.stats.get("skipped", [])]
@@ -70,14 +70,14 @@ def pytest_sessionfinish(session) -> None:
 def postgres_server() -> Iterator[dict[str, str]]:
     """Run one PostgreSQL server for all tests of this process.
 
-    Its files aren't below pytest's own directory, which pytest closes to other users: as root, the
-    server runs as one of them.
+    Its files aren't in pytest's own directory, which pytest closes to other users: under root, the
+    server runs as one of those.
     """
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
         embedded_postgres_server(Path(directory) / "data") as variables,
     ):
-        # Nothing here has to survive a crash, and waiting for the disk takes minutes.
+        # Nothing here has to survive a crash, and syncing to disk would take minutes.
         _execute(variables, "alter system set fsync = off", "select pg_reload_conf()")
         yield variables
 
@@ -96,7 +96,7 @@ def postgres_database(postgres_server) -> Callable[[], dict[str, str]]:
 
 @pytest.fixture(scope="session")
 def manifest(consumer) -> dict:
-    """Parse the demo, in which every optional part is switched on."""
+    """Parse the demo, which has every optional part enabled."""
     made = consumer(REPOSITORY / "demo", "duckdb")
     made.dbt("parse")
     return json.loads((made.directory / "target" / "manifest.json").read_text(encoding="utf-8"))
@@ -104,7 +104,7 @@ def manifest(consumer) -> dict:
 
 @pytest.fixture(scope="session")
 def consumer(tmp_path_factory, request) -> Callable[..., Consumer]:
-    """Return a function that makes a consumer project: a copy of a directory, or an empty one."""
+    """Return a function that creates a consumer project, from a directory or empty."""
 
     def make(source: str | Path | None, engine: str) -> Consumer:
         environment = {}
@@ -119,7 +119,7 @@ def consumer(tmp_path_factory, request) -> Callable[..., Consumer]:
 
 @pytest.fixture(scope="session")
 def metrics_seed(consumer) -> Callable[[str], Consumer]:
-    """Return a function that builds the seed of test_metrics once per engine, to be read only."""
+    """Return a function that builds the seed of test_metrics once per engine, for reading only."""
 
     @cache
     def build(engine: str) -> Consumer:

@@ -1,4 +1,4 @@
-"""A consumer's project for a test: a copy with the package installed, and its own database."""
+"""A consumer project for a test: a copy with the package installed, and its own database."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ consumer:
 
 @dataclass
 class Consumer:
-    """A dbt project that installs the package, on one engine, with a user's commands."""
+    """A dbt project that installs the package, on one engine, with the commands a user has."""
 
     directory: Path
     engine: str
@@ -71,7 +71,7 @@ class Consumer:
         return self.command("dbt", "--no-use-colors", *arguments, check=check)
 
     def mf(self, *arguments: str) -> list[dict[str, str]]:
-        """Run ``mf query`` and return its rows: every value is text, and null is empty."""
+        """Run ``mf query`` and return its rows; every value is text, and null is empty."""
         output = self.directory / "mf.csv"
         self.command("mf", "query", *arguments, "--csv", str(output))
         return list(csv.DictReader(io.StringIO(output.read_text(encoding="utf-8"))))
@@ -95,7 +95,7 @@ class Consumer:
         )
 
     def results(self) -> dict[str, str]:
-        """Return the status of every node of the last run, by its name."""
+        """Return the status of every node in the last run, by name."""
         path = self.directory / "target" / "run_results.json"
         run = json.loads(path.read_text(encoding="utf-8"))
         return {result["unique_id"]: result["status"] for result in run["results"]}

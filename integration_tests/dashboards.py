@@ -1,7 +1,7 @@
 """Reads the dashboards in bi/ as their tools do: which metrics each shows, and what it computes.
 
-Dashboards show metrics and define none. So each of the readers here gives, beside the metrics of
-each dashboard, a line for everything in its files that computes a number of its own.
+Dashboards show metrics and define none. So each reader returns the metrics of each dashboard, and
+one line for everything in its files that computes a number of its own.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from sqlglot import exp
 from voice_ai_analytics.dbt_project import is_certified
 from voice_ai_analytics.metrics.exports import LOG, LOG_COLUMNS, SUPPRESSED
 
-# The one aggregate that defines nothing: Superset wants one, and this picks the only row or none.
+# The one aggregate allowed: Superset requires one, and this only picks a single row.
 PICK = "CASE WHEN COUNT(*) = 1 THEN MAX({}) END"
 
-# Settings of Superset's charts that compute, with the values by which they do not.
+# Settings of Superset's charts that compute, with the values that turn them off.
 SUPERSET_SETTINGS = {
     "aggregation": ("LAST_VALUE",),
     "comparison_type": ("values",),
@@ -34,13 +34,13 @@ SUPERSET_SETTINGS = {
     **dict.fromkeys(("rowTotals", "colTotals", "rowSubTotals", "colSubTotals"), ()),
     **dict.fromkeys(("compare_lag", "cumulative", "forecastEnabled", "show_total"), ()),
 }
-# What computes in the other tools, wherever in a chart's settings it stands.
+# What computes in the other tools, anywhere in a chart's settings.
 LIGHTDASH_SETTINGS = dict.fromkeys(
     ("showColumnCalculation", "showRowCalculation", "showSubtotals"), ()
 )
 METABASE_SETTINGS = {
     "graph.show_trendline": (),
-    # Stacked is how parts of a count are drawn; normalized makes shares of them.
+    # Stacking only draws the parts of a count; normalizing turns them into shares.
     "stackable.stack_type": ("stacked",),
 }
 SUPERSET_METRICS = ("metric", "metrics", "metric_2", "secondary_metric", "size", "x", "y")
@@ -48,12 +48,12 @@ SUPERSET_COLUMNS = ("all_columns", "columns", "groupby", "groupbyRows", "groupby
 
 
 class Catalog:
-    """The metrics of a project, and the columns of what dashboards may read.
+    """The metrics of a project, and the columns of the tables that dashboards may read.
 
     Parameters
     ----------
     manifest : mapping
-        dbt's, of a project in which everything is switched on.
+        dbt's, of a project with every optional part enabled.
     """
 
     def __init__(self, manifest: Mapping) -> None:
@@ -76,7 +76,7 @@ class Catalog:
 
 @dataclass
 class Dashboards:
-    """One tool's dashboards: the metrics that each shows, by its title, and the mistakes found."""
+    """One tool's dashboards: the metrics that each one shows, by title, and the mistakes found."""
 
     metrics: dict[str, set[str]] = field(default_factory=dict)
     mistakes: list[str] = field(default_factory=list)
@@ -174,8 +174,8 @@ def _metabase_card(path: Path, card: Mapping, catalog: Catalog) -> tuple[set[str
         return set(), [f"{path}: a {card['type']}, no question"]
     (*others, stage) = card["dataset_query"]["stages"]
     if others or stage["lib/type"] != "mbql.stage/native":
-        return set(), [f"{path}: a question without SQL; what it counts is not looked into"]
-    # An optional clause is one that may be there; what stands in braces is a value.
+        return set(), [f"{path}: a question without SQL; what it counts can't be checked"]
+    # Keep optional clauses; put a value in place of braces.
     sql = re.sub(r"\[\[|\]\]", " ", stage["native"])
     sql = re.sub(r"\band\s*\{\{(\w+)\}\}(?=\s*$|\s+order\b)", "", sql, flags=re.MULTILINE)
     sql = re.sub(r"\{\{\w+\}\}", "'value'", sql)
@@ -197,7 +197,7 @@ def lightdash(folder: Path, catalog: Catalog) -> Dashboards:
         found.mistakes += _computing(path, chart, LIGHTDASH_SETTINGS)
         if any("sql" in part for part in _dicts(chart)):
             found.mistakes.append(f"{path}: a chart of SQL; ask for metrics instead")
-        # Without our prefix where the column's name would be too long for PostgreSQL.
+        # Names drop our prefix where the column name would be too long for PostgreSQL.
         prefix = f"{chart.get('tableName')}_(voice_ai_)?"
         metrics = {re.sub(f"^{prefix}", "voice_ai_", name) for name in query.get("metrics", [])}
         for name in sorted(metrics - catalog.metrics):
@@ -217,7 +217,7 @@ TOOLS = {"superset": superset, "lightdash": lightdash, "metabase": metabase}
 
 
 def metrics_typed_into_models(manifest: Mapping) -> list[str]:
-    """Name the models whose meta defines metrics for Lightdash, beside those of MetricFlow."""
+    """Return the models whose meta defines metrics for Lightdash outside MetricFlow."""
     return [
         node["name"]
         for node in manifest["nodes"].values()
@@ -244,7 +244,7 @@ def _in_sql(path: Path, sql: str, catalog: Catalog) -> Iterator[str]:
 
 
 def _is_only_shown(column: exp.Column) -> bool:
-    """Whether a metric is selected under its own name, or only filtered or ordered by."""
+    """Return whether a metric is selected as it is, or only filtered or ordered by."""
     if isinstance(column.parent, exp.Select):
         return True
     above = column.parent

@@ -1,4 +1,4 @@
-"""A consumer's project to break: its builds can be interrupted and its database put back."""
+"""A consumer project to break: its builds can be interrupted and its database restored."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def statements(log: Iterable[str]) -> Iterator[str]:
 
 
 class Project(Consumer):
-    """A consumer's project whose database can be saved and put back."""
+    """A consumer project whose database can be saved and restored."""
 
     def build(self, *arguments: str) -> str:
         """Build and return the output."""
@@ -112,7 +112,7 @@ class Project(Consumer):
             )
 
     def restore(self, name: str, place: str = "") -> None:
-        """Put a copy of the database back; in PostgreSQL, optionally in another tablespace."""
+        """Restore a copy of the database; in PostgreSQL, optionally in another tablespace."""
         if self.engine == "duckdb":
             for path in (self.directory / "disk").iterdir():
                 path.unlink()
@@ -151,12 +151,12 @@ class Project(Consumer):
         return fact
 
     def quarantine(self, table: str) -> Counter:
-        """Count the rows of a quarantine."""
+        """Return the number of rows in a quarantine table."""
         rows = self.table("main_voice_ai_staging", f"quarantine_voice_ai__{table}")
         return Counter(tuple(row.items()) for row in rows)
 
     def state(self) -> dict:
-        """Return what must not depend on how it was built: the fact and the quarantine."""
+        """Return what must not depend on how it was built: fact and quarantine."""
         return {"fact": self.fact()} | {table: self.quarantine(table) for table in COMPARED}
 
     def certified_objects(self) -> set[str]:
@@ -207,7 +207,7 @@ class Reader(threading.Thread):
             except (psycopg2.errors.UndefinedTable, psycopg2.errors.InvalidSchemaName):
                 seen = None
             except psycopg2.OperationalError:
-                continue  # the database is down
+                continue  # the database may be down
             except psycopg2.Error as error:
                 seen = repr(error)
             if [seen] != self.seen[-1:]:

@@ -1,7 +1,7 @@
-"""Real conversation logs as raw tables in a consumer's database, each value as its file has it.
+"""Loads real conversation logs into raw tables of a consumer's database, values unchanged.
 
-The logs are in the folder that the environment variable VOICE_AI_REAL_DATA names, by default
-../shared/data beside the repository, and are no part of it.
+The logs aren't part of the repository. The environment variable VOICE_AI_REAL_DATA names their
+folder; the default is ../shared/data, next to the repository.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from psycopg2.extras import execute_values
 
 DATA = Path(os.environ.get("VOICE_AI_REAL_DATA") or REPOSITORY.parent / "shared" / "data")
 
-# Column names and rows by table name. `position` is an integer, all else is text.
+# Column names and rows by table name. `position` is an integer, everything else is text.
 Tables = dict[str, tuple[list[str], list[tuple]]]
 
 
 def folder(name: str) -> Path:
-    """Return a data set's folder; skip the test that asks where there is none."""
+    """Return a data set's folder; skip the calling test if there is none."""
     path = DATA / name
     if not path.is_dir():
-        pytest.skip(f"no real data: {path} is absent; name their folder in VOICE_AI_REAL_DATA")
+        pytest.skip(f"no real data: {path} doesn't exist; set VOICE_AI_REAL_DATA to its parent")
     return path
 
 
 def read_object(path: Path) -> dict | None:
-    """Return the JSON object in a file, or None where there is none to be read."""
+    """Return the JSON object in a file, or None if the file has none."""
     try:
         value = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -40,7 +40,7 @@ def read_object(path: Path) -> dict | None:
 
 
 def as_text(value: object) -> str | None:
-    """Return a JSON value as text that a database takes: no NUL, no half of a surrogate pair."""
+    """Return a JSON value as text that databases accept: no NUL, no half of a surrogate pair."""
     if value is None:
         return None
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -48,12 +48,12 @@ def as_text(value: object) -> str | None:
 
 
 def values(item: object, keys: list[str]) -> list[str | None]:
-    """Return the texts under these keys of a JSON object; None where one is absent."""
+    """Return the texts under these keys of a JSON object; None for a missing key."""
     return [as_text(item.get(key)) if isinstance(item, dict) else None for key in keys]
 
 
 def as_list(value: object) -> list:
-    """Return a JSON list; anything else is an empty one."""
+    """Return a JSON list; an empty one in place of anything else."""
     return value if isinstance(value, list) else []
 
 
@@ -99,7 +99,7 @@ def getgoing_tables(getgoing: Path) -> Tables:
 
 
 def load(consumer: Consumer, schema: str, tables: Tables) -> None:
-    """Make raw tables in the consumer's database, all of them or none."""
+    """Create raw tables in the consumer's database, all of them or none."""
     on_postgres = consumer.engine == "postgres"
     file = str(consumer.directory / "consumer.duckdb")
     with closing(consumer.postgres() if on_postgres else duckdb.connect(file)) as connection:
@@ -120,7 +120,7 @@ def load(consumer: Consumer, schema: str, tables: Tables) -> None:
 
 
 def differences(found: dict[str, dict], expected: dict[str, dict]) -> dict[str, tuple]:
-    """Return (found, expected) of the sessions that differ in a column found, ten at most."""
+    """Return (found, expected) for up to ten sessions that differ in a column that was found."""
     differing = {
         name: (found.get(name), expected.get(name))
         for name in sorted(found.keys() | expected.keys())
@@ -140,7 +140,7 @@ def certified_sessions(consumer: Consumer, columns: list[str]) -> dict[str, dict
 
 
 def columns_that_hold(consumer: Consumer, texts: str) -> list[str]:
-    """Return the columns of dbt's tables that hold a text which the query `texts` selects."""
+    """Return the columns of dbt's tables that contain any text that the query `texts` selects."""
     columns = consumer.rows(
         """
         select columns.table_schema, columns.table_name, columns.column_name
@@ -152,7 +152,7 @@ def columns_that_hold(consumer: Consumer, texts: str) -> list[str]:
             and lower(columns.data_type) in ('text', 'varchar', 'character varying')
         """
     )
-    # Counted, for a mere "exists" makes PostgreSQL compare every value with every text.
+    # With "exists" instead of a count, PostgreSQL would compare every value with every text.
     counts = " union all ".join(
         f"select '{schema}.{table}.{column}', count(*)"
         f' from {schema}.{table} inner join texts on "{column}" = texts.said'

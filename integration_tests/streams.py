@@ -68,7 +68,7 @@ GOOD = {
         "updated_at": UPDATES,
     },
     "turns": {
-        # Numbered anew in each session, as many platforms do.
+        # Numbered from 0 in each session, as many platforms do.
         "turn_id": {"0": "0", "1": "1", "2": "2"},
         "session_id": {"s1": "s1", "s2": "s2", "s3": "s3"},
         "turn_index": {"0": 0, "1": 1, "2.0": 2},
@@ -85,7 +85,7 @@ GOOD = {
         "updated_at": UPDATES,
     },
 }
-# The reason why each text sends its row to quarantine.
+# Why each text sends its row to quarantine.
 BAD = {
     "sessions": {
         "session_id": {None: "missing_session_id", " ": "missing_session_id"},
@@ -123,7 +123,7 @@ BAD = {
         "loaded_at": {"yesterday": "unreadable_loaded_at"},
     },
 }
-# A row of the same identity is another version. Ids have the platform's name in them.
+# Rows with the same identity are versions. Ids contain the platform's name.
 IDENTITY = {
     "sessions": ("session_id",),
     "turns": ("session_id", "turn_id"),
@@ -147,9 +147,9 @@ def deliveries():
                     LOADS[batch],
                     LOADS[batch],
                     LOADS[batch] - timedelta(minutes=1),
-                    # A day that an earlier batch has filled already.
+                    # A day that an earlier batch has already filled.
                     LOADS[max(batch - 1, 0)] - timedelta(days=1),
-                    # Long before all others.
+                    # Long before all other rows.
                     LOADS[0] - timedelta(days=30),
                     None,
                 ]
@@ -164,7 +164,7 @@ def events(table):
     once, often = (st.lists(deliveries(), min_size=n, max_size=n) for n in (1, 2))
     return st.tuples(
         st.fixed_dictionaries(
-            # Most optional values are missing, also where there are only two to choose from.
+            # Most optional values are missing, even if there are only two to choose from.
             {
                 column: st.sampled_from([*texts] + [None] * (None in texts))
                 for column, texts in GOOD[table].items()
@@ -176,8 +176,8 @@ def events(table):
     )
 
 
-# What a loader does with a row whose id is there already: it adds the new version, it replaces the
-# old one, or it also replaces a turn of the same id in another session, which has moved.
+# What a loader does with a row whose id is already there: add the new version, replace the old one,
+# or also replace a turn with the same id in another session, as if the turn had moved.
 LOADERS = ("appends", "replaces", "moves")
 
 
@@ -190,10 +190,10 @@ def draw_streams(count, seed=None):
     @settings(
         max_examples=count,
         derandomize=seed is None,
-        phases=[Phase.generate],  # a stream is small enough to be read as it is
+        phases=[Phase.generate],  # streams are small enough to read without shrinking
         database=None,
         deadline=None,
-        suppress_health_check=[HealthCheck.too_slow],  # a stream is hundreds of choices
+        suppress_health_check=[HealthCheck.too_slow],  # a stream takes hundreds of choices
     )
     @given(
         st.fixed_dictionaries(
@@ -214,7 +214,7 @@ def draw_streams(count, seed=None):
 
 @dataclass
 class Stream:
-    """One platform's events and the ways of its loader.
+    """One platform's events, and how its loader works.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ class Stream:
     s1_leaves : int or None
         The batch by which every row of session s1 has left the source; later rows bring it back.
     users_are_dated : bool
-        Whether the users' rows say when they were changed and loaded.
+        Whether user rows say when they were changed and loaded.
     """
 
     name: str
@@ -264,7 +264,7 @@ class Stream:
         return {column: self.named(column, row[column]) for column in self.columns(table)}
 
     def replaces(self, table, row, other):
-        """Return whether the loader puts a row in the place of another one."""
+        """Return whether the loader replaces one row by another."""
         if self.loader == "appends" or self.broken_rules(table, row):
             return False
         names = IDENTITY[table]
@@ -329,7 +329,7 @@ class Stream:
         return current, quarantine
 
     def label(self, table, row, reasons):
-        """Return what is compared of a row in quarantine."""
+        """Return the part of a quarantined row that is compared."""
         return table, *((row.get(name) or "").strip() for name in IDS), frozenset(reasons)
 
     def current_sessions(self, batch):

@@ -1,7 +1,7 @@
 """From reference transcripts to the metric: evaluate-asr, then dbt build, on both engines.
 
-Sessions and turns are those of the project metrics, whose errors are counted by eye, and those of a
-platform that numbers turns anew in each of its hundred sessions.
+Sessions and turns come from the project metrics, whose errors are counted by eye, and from a
+platform that numbers the turns of each of its hundred sessions from 0.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ COLUMNS = (
     "session_id",
 )  # fmt: skip
 REFERENCES = [
-    # One word of five is another; all three words are missing.
+    # One word of five is wrong; all three words are missing.
     ("t01", "alpha", "please pay my bill today", "please pay my mill today", "asr-1", "en", "s01"),
     ("t03", "alpha", "on friday morning", "", "asr-1", "", ""),
-    # None of three; one too many and one missing of four.
+    # No error in three; one insertion and one deletion in four.
     ("t20", "beta", "hola que tal", "hola que tal", "asr-2", "", ""),
     ("t22", "beta", "quiero pagar ahora mismo", "quiero pagar la ahora", "asr-2", "es", "s10"),
-    # Nothing was said; and a turn that no certified session has.
+    # Nothing was said; and a turn of no certified session.
     ("t05", "alpha", "", "uh", "asr-1", "en", ""),
     ("t99", "alpha", "yes please", "yes pleas", "asr-1", "en", ""),
 ]
@@ -60,7 +60,7 @@ def project(request, consumer) -> Consumer:
 
 
 def build(project: Consumer) -> None:
-    """Build all but the seeds, which stand for raw tables: models read them as sources."""
+    """Build everything but the seeds, which stand in for raw tables that models read as sources."""
     project.dbt("build", "--exclude-resource-type", "seed")
 
 
@@ -180,7 +180,7 @@ def test_a_file_takes_the_place_of_what_was_there(project, result) -> None:
 
 
 def test_what_cannot_be_written_whole_is_not_written(project, result) -> None:
-    """Someone's view has the name of a result table: word errors stay what they were, too."""
+    """If someone's view has a result table's name, word errors stay as they were, too."""
     project.rows("drop table main_voice_ai.voice_ai_asr_reliability")
     project.rows("create view main_voice_ai.voice_ai_asr_reliability as select 1 as one")
     write(project.directory / "new.csv", [("t20", "beta", "a b c", "a b", "asr-3", "es", "")])

@@ -1,7 +1,7 @@
-"""Turn ids numbered anew in each session, and sources that delete, exchange and delay rows.
+"""Turn ids that repeat in each session, and sources that delete, exchange and delay rows.
 
-A hundred sessions of six turns, numbered 0 to 5 in each. Then the source changes, one way at a
-time, and an ordinary build follows each change. At the end all must be as a full refresh makes it.
+A hundred sessions have six turns each, numbered 0 to 5. Then the source changes in one way at a
+time, and an ordinary build follows each change. The end result must equal a full refresh.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def delete(project, table, condition):
     project.rows(f"delete from voice_ai_raw.{table} where {condition}")
 
 
-# The sessions that each change is about.
+# The session that each change affects.
 LEAVES, COMES, CORRECTED, OUTDATED, SHORTENED, DELAYED, LENGTHENED = 1, 100, 40, 41, 50, 101, 51
 GONE_USER = 3
 
@@ -131,7 +131,7 @@ def states(request, consumer) -> dict[str, dict]:
 
 
 def changes(states, step, *columns) -> dict:
-    """Return what a step changed in some columns: {session: {column: (before, after)}}."""
+    """Return what a step changed in some columns, as {session: {column: (before, after)}}."""
     names = [*states]
     before, after = (states[name]["fact"] for name in (names[names.index(step) - 1], step))
     missing = dict.fromkeys(columns)

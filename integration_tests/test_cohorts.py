@@ -20,7 +20,7 @@ GAPS = {
 
 @pytest.fixture(scope="module")
 def project(consumer) -> Consumer:
-    """Build the package over 900 sessions of 300 users; those that begin with an error fail."""
+    """Build the package over 900 sessions of 300 users; sessions that begin with an error fail."""
     made = consumer("metrics", "duckdb")
     draw = random.Random(1)
     users, sessions, turns = [], [], []

@@ -84,7 +84,7 @@ def write(directory: Path, files: dict[str, str]) -> None:
 def build(
     made: Consumer, project: str, files: dict[str, str] | None = None, *options: str
 ) -> Consumer:
-    """Write a consumer's project, load its two raw tables and build it."""
+    """Write a consumer project, load its two raw tables and build it."""
     write(made.directory, {"dbt_project.yml": project} | (files or {}))
     seeds = made.directory / "seeds"
     seeds.mkdir()
@@ -104,7 +104,7 @@ def abandonment(made: Consumer) -> float:
 
 @pytest.fixture(scope="module", params=ENGINES)
 def ten_lines(request, consumer) -> Consumer:
-    """Build the least that a consumer has to write."""
+    """Build the least that a consumer needs to write."""
     return build(consumer(None, request.param), TEN_LINES)
 
 
@@ -125,7 +125,7 @@ def test_run_without_tests_is_told_that_nothing_is_certified(ten_lines) -> None:
     assert "dbt build" in told
 
 
-# What follows is about parsing and metrics, and no test of the data can tell more of it.
+# The rest is about parsing and metrics, so data tests would add nothing.
 UNTESTED = ("--exclude-resource-type", "test")
 
 

@@ -9,7 +9,7 @@ import pytest
 from consumer import REPOSITORY
 from dashboards import TOOLS, Catalog, Dashboards, metrics_typed_into_models
 
-# One dashboard a tool, as small as can be.
+# The smallest possible dashboard of each tool.
 MANIFEST = {
     "metrics": {name: {"name": name} for name in ("voice_ai_sessions", "voice_ai_completion_rate")},
     "nodes": {
@@ -138,7 +138,7 @@ def shown(manifest) -> dict[str, Dashboards]:
 
 
 def exposed(manifest: dict) -> dict[str, set[str]]:
-    """Return the metrics of exposures, by the dashboard's title."""
+    """Return the metrics of exposures, by dashboard title."""
     found: dict[str, set[str]] = {}
     for node in manifest["exposures"].values():
         named = found.setdefault(node["label"], set())
@@ -284,7 +284,7 @@ SELECTED = "    voice_ai_completion_rate\n"
     ],
 )
 def test_a_dashboard_that_computes_is_found(tmp_path, tool, old, new, told) -> None:
-    # The files' indentation, where a change adds a line.
+    # Indent the lines that a change adds as the files are.
     mistakes = read(tool, tmp_path, old, new.replace("\n", "\n" + " " * 12).rstrip(" ")).mistakes
     assert any(told in mistake for mistake in mistakes), mistakes
 

@@ -1,4 +1,4 @@
-"""The whole job by one command: on simulated, a stranger's, empty and missing files."""
+"""The whole job in one command: on simulated, unfamiliar, empty and missing files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BROKEN_TURNS = {
     "unknown_speaker": [{"speaker": "parrot"}],
     "unknown_session": [{"session_id": "nowhere"}],
     "ended_before_started": [{"turn_duration_sec": "-3"}],
-    # No engine's interval holds it: it must cost this turn, not the build.
+    # Too large for any engine's interval: it may cost this turn, but not the build.
     "unreadable_ended_at": [{"turn_duration_sec": "1e30"}],
     "missing_turn_id": [{"turn_id": ""}],
     "quarantined_session": [{"session_id": "broken1"}],
@@ -62,7 +62,7 @@ def write(raw: Path, tables: dict[str, list[dict]]) -> None:
 
 
 def strangers_tables() -> dict[str, list[dict]]:
-    """Write three hundred sessions as nobody here would name things; every tenth has no turns."""
+    """Write 300 sessions that name everything unlike the simulation; every tenth has no turns."""
     sessions, turns = [], []
     for number in range(300):
         day = f"2025-03-{1 + number % 28:02}"

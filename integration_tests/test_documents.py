@@ -23,7 +23,7 @@ DOCUMENTS = [
         "models/platforms/README.md",
     )
 ] + sorted((REPOSITORY / "docs").rglob("*.md"))
-# What these say may be about the past.
+# These may describe the past.
 HISTORY = [path for path in DOCUMENTS if path.name == "CHANGELOG.md" or "decisions" in path.parts]
 CURRENT = [path for path in DOCUMENTS if path not in HISTORY]
 HOW_IT_IS_BUILT = REPOSITORY / "docs" / "how-it-is-built.md"
@@ -43,7 +43,7 @@ def section(path: Path, heading: str) -> str:
 
 
 def anchors(path: Path) -> set[str]:
-    """Return the anchors of a document's headings, as GitHub makes them."""
+    """Return the anchors of a document's headings, as GitHub generates them."""
     headings = re.findall(r"^#+ (.+)$", text_of(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -103,7 +103,7 @@ def test_only_commands_and_options_that_exist_are_named() -> None:
         assert name in COMMANDS, f"voice-ai {name}"
         options = {option for p in COMMANDS[name].params for option in p.opts}
         assert set(re.findall(r"--[a-z-]+", rest)) <= options, f"voice-ai {name}{rest}"
-    # simulate is a part of the demo.
+    # simulate is part of the demo.
     assert COMMANDS.keys() - {name for name, _ in calls} <= {"simulate"}
 
 
@@ -134,7 +134,7 @@ def test_only_metrics_that_exist_are_queried() -> None:
 
 
 def test_the_input_contract_lists_the_columns_that_are_read() -> None:
-    """The table against the macro: the same columns, and bold where required."""
+    """The table has the same columns as the macro, with required ones in bold."""
     macro = text_of(REPOSITORY / "macros" / "input" / "input_contract.sql")
     (contracts,) = re.findall(r"set contracts = (\{.+?\}) -%\}", macro, re.DOTALL)
     table = section(REPOSITORY / "docs" / "input-contract.md", "Tables and columns")
@@ -155,7 +155,7 @@ def test_a_stranger_finds_the_line_that_decides_contained() -> None:
 
 
 def test_a_stranger_finds_the_home_of_a_new_metric() -> None:
-    """Each file of metrics is named, and holds the kind that the answer says."""
+    """Each file of metrics is listed, and contains the kind that the answer says."""
     answers = section(HOW_IT_IS_BUILT, "Three answers in a minute")
     named = set(re.findall(r"`semantic_models/(\w+\.yml)`", answers))
     files = metrics_by_file()

@@ -1,7 +1,7 @@
 """Exported metric tables, and who can read what, on the seed of test_metrics.
 
-Cohorts of fewer than two users are small here. By channel: voice has u1 to u5; chat u1, u3 and
-nobody; ivr u2 and nobody. Nobody's sessions are s08 and s12.
+Cohorts of fewer than two users are small here. By channel: voice has u1 to u5; chat has u1, u3
+and a session without a user; ivr has u2 and one. Those two sessions are s08 and s12.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def project(request, consumer) -> Consumer:
 
 @pytest.fixture(scope="module")
 def on_postgres(project) -> Consumer:
-    """The same, for what only PostgreSQL has."""
+    """Return the same, for tests of what only PostgreSQL has."""
     if project.engine != "postgres":
         pytest.skip("DuckDB has no roles and one process at a time")
     return project
@@ -148,7 +148,7 @@ def export_of(dbt_project: DbtProject, saved_query: str) -> dict:
 
 
 def told_by(project: Consumer, *arguments: str) -> str:
-    """Run a command that must fail, and give what it says: one line and no traceback."""
+    """Run a command that must fail; return its message, one line without a traceback."""
     result = project.command("voice-ai", *arguments, check=False)
     assert result.returncode == 2
     (line,) = result.stderr.strip().splitlines()
@@ -170,7 +170,7 @@ def columns(project: Consumer, name: str) -> list[str]:
 
 
 def comparable(value) -> str:
-    """Write a value as text, numbers to nine digits and instants as days."""
+    """Return a value as text, with numbers to nine digits and instants as days."""
     if value is None or value != value:
         return ""
     if isinstance(value, bool):
@@ -189,7 +189,7 @@ def test_small_cohorts_keep_their_row_and_lose_their_numbers(project) -> None:
     assert chat == ("chat", False, pytest.approx(2 / 3), pytest.approx((30 + 10) / 2))
     assert ivr == ("ivr", True, None, None)
     assert voice == ("voice", False, pytest.approx(2 / 6), pytest.approx(590 / 6))
-    # Of all sessions together, those of the hidden channel too; no mean of the rows below.
+    # Over all sessions, including the suppressed channel's; not a mean of the rows below.
     assert total == ("(all)", False, pytest.approx(4 / 10), pytest.approx(690 / 10))
 
 
@@ -200,7 +200,7 @@ def test_a_cohort_of_nobody_is_as_large_as_its_sessions(project) -> None:
 
 def test_what_is_not_suppressed_equals_mf_query(project) -> None:
     shown = 0
-    # In a process of its own, as mf is, but all of them in one.
+    # In one process of their own, as mf would be.
     answers = json.loads(project.command("python", "-c", ASK_METRICFLOW).stdout)
     assert sorted(answers) == sorted([*(f"voice_ai_{name}" for name in OURS), "of_nobody"])
     for saved_query, (asked, answer) in answers.items():
@@ -263,7 +263,7 @@ def test_an_export_never_replaces_what_is_no_export(project, dbt_project, compil
     export_of(dbt_project, "by_channel")["config"]["alias"] = "somebody_elses"
     with pytest.raises(UserError, match="was not made by an export"):
         export_metrics(dbt_project, compiler, Warehouse(dbt_project))
-    # The others were not exported either: all or none.
+    # The others weren't exported either: all or none.
     assert project.rows(f"select count(*) from {CERTIFIED}.{LOG}") == before
     assert table(project, "somebody_elses", "1") == [(1,)]
 
@@ -325,7 +325,7 @@ def test_a_server_that_goes_away_leaves_the_last_tables(on_postgres, dbt_project
 
     def end_the_server(name: str) -> None:
         if name == "of_nobody":
-            # Until then others read the former tables, and need not wait.
+            # Until then, others read the former tables without waiting.
             assert state() == before
             on_postgres.rows(
                 "select pg_terminate_backend(pid) from pg_stat_activity"
@@ -386,7 +386,7 @@ def test_a_manifest_that_does_not_parse_leaves_the_last_tables(project, file) ->
 
 
 def test_a_table_is_not_replaced_under_an_export(on_postgres, dbt_project, compiler) -> None:
-    """What dbt does with a table that it builds anew has to wait until the export is done."""
+    """If dbt rebuilds a table, it has to wait until the export is done."""
     fact = f"{CERTIFIED}.fact_voice_ai_sessions"
     waited = []
 
@@ -406,7 +406,7 @@ def test_a_table_is_not_replaced_under_an_export(on_postgres, dbt_project, compi
 
 
 def all_relations(project: Consumer) -> set[str]:
-    """Every table and view of the database but the catalog's."""
+    """Return every table and view of the database except the catalog's."""
     return {
         f'"{schema}"."{name}"'
         for schema, name in project.rows(
@@ -453,7 +453,7 @@ def test_roles_read_what_is_theirs_now_and_after_later_builds(on_postgres) -> No
     assert in_certified("fact_voice_ai_sessions", "voice_ai_session_outcomes") < certified()
     assert readable_by(project, METRICS_READER) == exported
     assert readable_by(project, CERTIFIED_READER) == certified()
-    # Everything is made anew: the schemas' tables, the exports, and what only comes now.
+    # Everything is rebuilt: the schemas' tables, the exports, and what is new.
     project.dbt("build", "--full-refresh", "--exclude-resource-type", "unit_test", "seed")
     project.rows(f"drop table {CERTIFIED}.of_nobody")
     project.command("voice-ai", "export-metrics")

@@ -1,8 +1,8 @@
-"""Faults: whatever breaks, the next build gives what an undisturbed build would have given.
+"""Whatever breaks, the next build gives what an undisturbed build would have given.
 
-First the machine breaks: builds and databases are killed, a disk is full, two builds meet. Then the
-source misbehaves: it forgets, moves, repeats and misdates rows. `VOICE_AI_FAULTS=full` strikes at
-more moments and compares with a full refresh after every step.
+First the machine fails: builds and databases are killed, a disk is full, two builds collide. Then
+the source misbehaves: it loses, moves, repeats and misdates rows. `VOICE_AI_FAULTS=full` strikes
+at more moments and compares with a full refresh after every step.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ RECONFIGURED = """\
 """
 OUTCOMES = "platform,outcome_raw,outcome\nbot,Solved!,{outcome}\n"
 
-# At least one in a first build and one in an incremental build; one in each way to kill a server.
+# At least one strike in a first build and in an incremental one, and for each way to kill a server.
 KILLS, DATABASE_KILLS = (20, 10) if FULL else (2, 2)
 SESSIONS = 240
 NEXT = range(SESSIONS + 1, SESSIONS + 31)  # the second load
@@ -72,7 +72,7 @@ def load(project: Project, numbers: range, loaded_at: str) -> None:
             case when n % 50 = 0 then 9 else 4 end, {loaded_at}, {loaded_at}
         {series}
     """)
-    # What the platform had reported before, while the call went on.
+    # What the platform had reported while the call was still going on.
     project.rows(f"""
         insert into voice_ai_raw.sessions
         select
@@ -145,7 +145,7 @@ def project(engine, server, tmp_path_factory):
     consumer = install(None, directory, engine, environment)
     project = Project(consumer.directory, engine, consumer.environment)
     if server:
-        # A killed process loses nothing that the operating system has, and waiting takes minutes.
+        # A killed process loses nothing that the system has already, and syncing takes minutes.
         project.administer(
             "alter system set fsync = off", "select pg_reload_conf()", f"create database {DATABASE}"
         )
@@ -155,7 +155,7 @@ def project(engine, server, tmp_path_factory):
 
 @dataclass
 class Undisturbed:
-    """A build that nothing disturbed: what was there before it, and what it made."""
+    """An undisturbed build: what was there before it, and what it made."""
 
     source: str
     statements: int
@@ -166,13 +166,13 @@ class Undisturbed:
 
     @property
     def versions(self) -> list[dict]:
-        """The facts that are whole."""
+        """The facts that are complete, before and after."""
         return [self.former, {"fact": self.state["fact"]}]
 
 
 @pytest.fixture(scope="module")
 def twin(project) -> dict[str, Undisturbed]:
-    """Build twice, undisturbed; keep the databases "raw", "first", "loaded" and "second"."""
+    """Build twice, undisturbed; save the databases "raw", "first", "loaded" and "second"."""
     twin = {}
     former, seen = {"fact": {}}, {None}
     for source, built in (("raw", "first"), ("loaded", "second")):
@@ -197,7 +197,7 @@ def twin(project) -> dict[str, Undisturbed]:
 
 
 def moment(number: int, strikes: int, count: int) -> int:
-    """Return the number of a random statement, in a part of the build of this strike alone."""
+    """Return a random statement's number, from a part of the build that only this strike has."""
     return int((number + random.Random(number).random()) / strikes * count)
 
 
@@ -236,7 +236,7 @@ def test_a_killed_build_leaves_nothing_behind(project, twin, number):
 
 
 def kill_database(server, mode: str) -> None:
-    """Stop a PostgreSQL server as a crash does, and wait until nothing of it is left."""
+    """Stop a PostgreSQL server as a crash would, and wait until nothing of it is left."""
     postmaster = psutil.Process(server.get_pid())
     processes = [postmaster, *postmaster.children(recursive=True)]
     if mode == "immediate":
@@ -249,7 +249,7 @@ def kill_database(server, mode: str) -> None:
 
 
 def tear_log(project: Project, part: float) -> None:
-    """Cut DuckDB's log of what is not yet in the file, as a machine does that dies in a commit."""
+    """Truncate DuckDB's write-ahead log, as a machine would that dies during a commit."""
     for path in (project.directory / "disk").glob("*.wal"):
         os.truncate(path, int(path.stat().st_size * part))
 
@@ -264,15 +264,15 @@ def test_a_killed_database_comes_back_with_one_whole_fact(project, server, twin,
         server[0].ensure_postgres_running()
         assert code > 0
     else:
-        # DuckDB lives in the build's process, and dies with it; what can be torn is its log.
+        # DuckDB lives in the build's process and dies with it; only its log can be torn.
         project.struck(when, kill)
         tear_log(project, random.Random(number).random())
     assert_converges(project, twin["second"])
 
 
 def test_postgresql_starts_after_a_crash_in_the_midst_of_a_build(project, engine, twin):
-    # A server killed while it makes an unlogged table refuses its first start (PostgreSQL bug
-    # 17731). Which statement a kill hits is chance; that no table is unlogged is not.
+    # A server that is killed while it creates an unlogged table refuses its first start (PostgreSQL
+    # bug 17731). Kills hit random statements, so check that no table is unlogged.
     if engine == "duckdb":
         pytest.skip("DuckDB has no server, and no unlogged tables")
     project.restore("second")
@@ -284,7 +284,7 @@ BUSY = {"duckdb": "Could not set lock on file", "postgres": "another build"}
 
 
 def start_other(project: Project) -> Build:
-    """Start one more build, with files of its own."""
+    """Start another build, with its own files."""
     shutil.copytree(project.directory / "target", project.directory / "other", dirs_exist_ok=True)
     return Build(project, "--target-path", "other", "--log-path", "other")
 
@@ -293,7 +293,7 @@ def test_a_build_stops_where_another_one_is_running(project, engine, twin):
     project.restore("loaded")
     first = Build(project)
     sent = statements(first.output)
-    # While it works: one that is stopped before it began is a build that starts later.
+    # Stop it while it works: stopped before it began, it would only be a build that starts later.
     while "int_voice_ai__turns_rolled_up" not in next(sent):
         pass
     os.kill(first.process.pid, signal.SIGSTOP)
@@ -301,7 +301,7 @@ def test_a_build_stops_where_another_one_is_running(project, engine, twin):
         other = start_other(project).wait()
     finally:
         os.kill(first.process.pid, signal.SIGCONT)
-    # The other one may take over between two models: one ends well, and one says why it stopped.
+    # The other may take over between two models: one succeeds, and one says why it stopped.
     (code, output), (other_code, other_output) = sorted([first.wait(), other])
     assert code == 0, output[-5000:]
     assert other_code > 0
@@ -324,7 +324,7 @@ def test_of_two_builds_at_once_one_finishes_and_one_says_why_it_stops(
 
 
 class Disk:
-    """A disk in memory, as large as is asked for."""
+    """A disk in memory, as large as requested."""
 
     def __init__(self, directory: Path):
         self.directory = directory
@@ -334,10 +334,10 @@ class Disk:
         command = ["mount", "-t", "tmpfs", "-o", ",".join(options), "tmpfs", str(self.directory)]
         mounted = subprocess.run(command, capture_output=True, text=True, check=False)
         if mounted.returncode:
-            pytest.skip(f"no disk can be mounted here: {mounted.stderr.strip()}")
+            pytest.skip(f"can't mount a disk here: {mounted.stderr.strip()}")
 
     def leave(self, free: int) -> None:
-        """Leave so many free bytes."""
+        """Leave this many bytes free."""
         self.mount("remount", f"size={shutil.disk_usage(self.directory).used + free}")
 
     def __enter__(self):
@@ -356,7 +356,7 @@ def disk(project, server) -> Iterator[Disk]:
             project.restore("loaded")
             yield disk
         return
-    # Where the server's user may go.
+    # A place that the server's user can enter.
     with (
         tempfile.TemporaryDirectory(dir=server[0].pgdata.parent) as directory,
         Disk(Path(directory)) as disk,
@@ -391,7 +391,7 @@ MOVED_IN_PLACE, MOVED_ANEW, CORRECTED, CURED = 10, 20, 32, 100
 TWO_LOADS = (range(271, 281), range(281, 291))
 AHEAD, FAR_FUTURE = range(291, 301), range(302, 303)
 ON_TIME, BEHIND = range(303, 311), range(311, 321)
-FORGOTTEN = [*range(2, 122, 2), 37]  # half of the oldest calls; of call 37 the turns stay
+FORGOTTEN = [*range(2, 122, 2), 37]  # half of the oldest calls; the turns of call 37 stay
 BACK = range(34, 35)
 LATE = range(330, 331)
 USER = 5
@@ -403,7 +403,7 @@ def good(*loads: range | list[int]) -> set[int]:
 
 
 def number_of(session_id: str) -> int:
-    """Return a call's number."""
+    """Return the number in a call's id."""
     return int(session_id.removeprefix("call-"))
 
 
@@ -454,7 +454,7 @@ def forget(project: Project) -> None:
 
 
 class Story:
-    """A project during bad days of its source, and what each build made of them."""
+    """A project whose source has bad days, and what each build made of them."""
 
     compared = (
         ("corrected", "reconfigured", "sent again", "shrunk", "late", "returned")
@@ -468,7 +468,7 @@ class Story:
         self.refreshed: dict[str, dict] = {}
 
     def build(self, name: str, *arguments: str) -> None:
-        """Build, and for comparison refresh a copy in full."""
+        """Build, and fully refresh a copy for comparison."""
         self.project.build(*arguments)
         self.state[name] = self.project.state()
         if name in self.compared:
@@ -539,7 +539,7 @@ def test_an_incremental_build_gives_what_a_full_refresh_gives(story, name):
 
 
 def test_a_turn_counts_in_each_session_that_has_it_in_the_source(story):
-    # The loader moved one turn; the other one it sent again under another session.
+    # The loader moved one turn, and sent the other again under another session.
     assert story.changes("second", "corrected", "turn_count", "user_turn_count") == {
         "turn_count": {10: (3, 2), 11: (3, 4), 21: (3, 4)},
         "user_turn_count": {10: (1, 0), 11: (1, 2), 21: (1, 2)},
@@ -585,7 +585,7 @@ def test_new_settings_and_mappings_take_effect_on_old_calls(story):
     assert story.values("reconfigured", "is_engaged") == {
         number: count >= 2 for number, count in users.items()
     }
-    # Every user turn has the confidence 0.75.
+    # Every user turn has a confidence of 0.75.
     assert story.values("reconfigured", "low_asr_confidence_count") == users
 
 

@@ -13,10 +13,10 @@ WITHOUT_UNIT_TESTS = ("--exclude-resource-type", "unit_test", "--exclude-resourc
 
 @pytest.fixture(scope="module", params=ENGINES)
 def project(request, consumer) -> Consumer:
-    """Build over a seed in which user u1 has rows of every kind, certified and quarantined."""
+    """Build over a seed where user u1 has rows of every kind, certified and quarantined."""
     made = consumer("metrics", request.param)
     made.dbt("seed")
-    # A version that isn't current, a turn that was rejected, and a user who comes twice.
+    # An outdated version, a rejected turn, and a user with two rows.
     made.rows(
         "insert into main_raw.sessions (session_id, platform, user_id, channel, started_at)"
         " values ('s02', 'alpha', 'u1', 'chat', '2024-01-01 19:00:00')"
@@ -36,7 +36,7 @@ def project(request, consumer) -> Consumer:
 
 
 def rows_with(project: Consumer, *texts: str) -> dict[str, int]:
-    """Count the rows of every table of the package, and of word errors, that hold a text."""
+    """Count the rows that contain a text, in every table of the package and in word errors."""
     tables = project.rows(
         "select table_schema, table_name from information_schema.tables"
         f" where table_type = 'BASE TABLE' and table_schema in {PACKAGE_SCHEMAS}"
@@ -118,7 +118,7 @@ def test_the_next_build_passes_and_brings_nothing_back(project) -> None:
     project.dbt("build", *WITHOUT_UNIT_TESTS)
     assert rows_with(project, "s01", "s04", session_key("alpha", "s01")) == {}
     ((sessions,),) = project.rows("select count(*) from main_voice_ai.fact_voice_ai_sessions")
-    # Twelve in the seed, less three of u1 and s04.
+    # Twelve in the seed, minus three of u1, minus s04.
     assert sessions == 8
 
 

@@ -1,7 +1,7 @@
-"""Bad input at scale: each of 10,000 mutants is read correctly or refused with its reason.
+"""Bad input at scale: each of 10,000 mutants is read correctly, or rejected with its reason.
 
-Mutants of rows are built once per engine and way of typing the columns. What each must become is
-worked out here, with Python's own parsers of numbers and instants. Mutants of files go to
+Mutated rows are built once per engine and per way to type the columns. What each must become is
+worked out here with Python's own parsers of numbers and instants. Mutated files go to
 ``voice-ai load``.
 """
 
@@ -54,7 +54,7 @@ NUMBERS = (
 )
 INTEGERS = ("turn_count", "turn_index")
 BOOLEANS = ("is_interruption", "has_disability", "is_first_time_digital_user")
-# A row of each table that breaks no rule. Each has a badge of its own in its id, and once more.
+# A valid row of each table. Each has a unique badge in its id, and in one more place.
 BASE = {
     "sessions": {
         "session_id": "",
@@ -118,7 +118,7 @@ REQUIRED = {
 
 @dataclass(frozen=True)
 class Mutant:
-    """A row of which a column or two were changed."""
+    """A row with one or two changed columns."""
 
     table: str
     badge: str
@@ -129,7 +129,7 @@ class Mutant:
         return f"{self.table} { {name: self.row[name] for name in self.changed} }"
 
 
-# Between bars, as no strange value has one.
+# Separated by bars, because no strange value contains one.
 STRANGE_TEXTS = (
     "| |   |null|NULL|None|\\N|'|''|\"|\\|--|;|%s|$1|'; drop table voice_ai_raw.sessions; --|"
     "1 or 1=1|{{ 1/0 }}|{% endraw %}|${x}|\U0001f469\u200d\U0001f467|שלום|\u202eevil|"
@@ -191,7 +191,7 @@ ALPHABETS = [
 
 
 def strange(column):
-    """Return the texts that a column's mutants are made from."""
+    """Return the texts that a column's mutants start from."""
     if column in TIMES:
         texts = STRANGE_TIMES
     elif column in NUMBERS + INTEGERS:
@@ -204,7 +204,7 @@ def strange(column):
 
 
 def edited(draw, text):
-    """Change a text in one place, or leave it."""
+    """Return a text changed in one place, or unchanged."""
     start = draw.randrange(len(text) + 1)
     end = min(len(text), start + draw.choice([0, 1, 1, 2]))
     middle = draw.choice(
@@ -220,7 +220,7 @@ def edited(draw, text):
 
 
 def mutated(draw, table, column, badge):
-    """Return another text, or none, for a column of a row."""
+    """Return a new text, or none, for a column of a row."""
     if draw.random() < 0.04:
         return None
     texts = strange(column) if draw.random() < 0.8 else STRANGE_TEXTS.split("|")
@@ -233,7 +233,7 @@ def mutated(draw, table, column, badge):
     return text
 
 
-# Columns that a warehouse has typed, and what they can hold that a text cannot mean.
+# Columns that a warehouse has typed, and values that only typed columns can have.
 TYPED = {
     "sessions": {
         "started_at": "timestamptz",
@@ -262,7 +262,7 @@ TYPED = {
         "updated_at": "timestamptz",
     },
 }
-# A warehouse with little else than what is required, its numbers and flags given as numbers.
+# A warehouse with little more than the required columns, its flags typed as numbers.
 NARROW = {
     "sessions": {
         **{"session_id": "text", "platform": "text", "bot_version": "text"},
@@ -302,13 +302,13 @@ TYPED_VALUES = {
 
 
 def mutants(draw, table, count, first, types):
-    """Return rows, each with a column or two changed to what the column's type can hold."""
+    """Return rows with one or two columns changed to values that the column's type allows."""
     columns = [column for column in BASE[table] if types.get(column, "text") != "text"]
     columns = columns or [column for column in BASE[table] if column != "badge"]
     for number in range(count):
         badge = f"~{first + number:05}~"
         changed = {columns[number % len(columns)], draw.choice([None] * 4 * len(columns) + columns)}
-        # One of the two places for the badge stays as it is.
+        # One of the badge's two places stays unchanged.
         changed -= {None, BADGE_AGAIN[table]} if ID[table] in changed else {None}
         row = BASE[table] | {ID[table]: badge, BADGE_AGAIN[table]: badge}
         row |= {column: PLAIN[kind] for column, kind in types.items() if kind in PLAIN}
@@ -318,7 +318,7 @@ def mutants(draw, table, count, first, types):
                 row[column] = mutated(draw, table, column, badge)
             else:
                 row[column] = draw.choice([None, *TYPED_VALUES[kind].split()])
-        # Of an end and a duration, one is worked out where it is not given.
+        # The package derives an end or a duration from the other, if one is missing.
         for column in {"ended_at", "duration_seconds"} - changed:
             if column in row and draw.random() < 0.3:
                 row[column] = None
@@ -340,14 +340,14 @@ def read_text(text):
 
 
 def read_number(text):
-    """Parse a number as Python does, except for notations that only Python has."""
+    """Parse a number as Python does, without the notations that only Python has."""
     if not text.isascii() or re.search(r"[_\s]", text):
         return UNREADABLE
     try:
         value = Decimal(text)
     except InvalidOperation:
         return UNREADABLE
-    # More digits than any measurement has are refused: no engine may overflow.
+    # More digits than any measurement has are rejected, because no engine may overflow.
     mantissa, _, exponent = text.lower().partition("e")
     whole, point, fraction = mantissa.lstrip("+-").partition(".")
     is_bounded = len(whole) <= (30 if point else 60) and len(fraction) <= 30
@@ -362,7 +362,7 @@ def read_boolean(text):
 
 
 def read_instant(text):
-    """Read an ISO 8601 instant of the years 1900 to 2199 as UTC."""
+    """Return an ISO 8601 instant of the years 1900 to 2199 in UTC."""
     match = INSTANT.fullmatch(text)
     if not match or not 1900 <= int(text[:4]) <= 2199:
         return UNREADABLE
@@ -384,7 +384,7 @@ def to_utc(instant):
 
 
 def read(column, given, kind):
-    """Read a value of a raw column of a type."""
+    """Return the value of a raw column of some type."""
     if (text := read_text(given)) is None:
         return None
     if column in TIMES:
@@ -404,7 +404,7 @@ def read(column, given, kind):
 
 
 def owed(mutant, kinds):
-    """Return the reasons why a row is refused, or else its values; one of the two is empty."""
+    """Return why a row is rejected, or else its values; one of the two is empty."""
     table, row = mutant.table, mutant.row
     values = {name: read(name, row[name], kinds[name]) for name in kinds}
     reasons = {f"unreadable_{name}" for name in values if values[name] is UNREADABLE}
@@ -495,7 +495,7 @@ def owed_language(text):
     return "-".join([first, *cased])
 
 
-# Of other letters than these, case is left alone.
+# The case of any other letter is left alone.
 SMALL = str.maketrans(ascii_uppercase, ascii_lowercase)
 CAPITAL = str.maketrans(ascii_lowercase, ascii_uppercase)
 
@@ -543,7 +543,7 @@ TYPES = {"text": {}, "typed": TYPED, "narrow": NARROW}
 
 @dataclass
 class Fuzzed:
-    """Mutants, the types of their columns, and what they became, by badge."""
+    """Mutants, the types of their columns, and what became of them, by badge."""
 
     mutants: list[Mutant]
     types: dict[str, dict[str, str]]
@@ -569,7 +569,7 @@ def project_of(consumer):
     scope="module", params=[f"{engine} {typing}" for engine in ENGINES for typing in COUNTS]
 )
 def fuzzed(request, project_of):
-    """Build the package on mutants of rows, and return them with what they became."""
+    """Build the package on mutated rows, and return them with what became of them."""
     engine, typing = request.param.split()
     project = project_of(engine)
     for schema in (
@@ -584,13 +584,13 @@ def fuzzed(request, project_of):
         all_text = {} if typing == "narrow" else dict.fromkeys(BASE[table], "text")
         types[table] = all_text | TYPES[typing].get(table, {})
         drawn += mutants(draw, table, count * MANY, len(drawn), types[table])
-    if engine == "postgres":  # no text of its own holds a NUL
+    if engine == "postgres":  # no text of the package contains a NUL
         drawn = [
             mutant for mutant in drawn if "\0" not in "".join(filter(None, mutant.row.values()))
         ]
     raw = {table: [mutant.row for mutant in drawn if mutant.table == table] for table in BASE}
     home = BASE["sessions"] | {"session_id": "home"}
-    # A user is seen by a session.
+    # Users are visible only through their sessions.
     raw["sessions"] += [home] + [
         home | {"session_id": f"for {mutant.badge}", "user_id": mutant.row["user_id"]}
         for mutant in drawn
@@ -622,7 +622,7 @@ def fuzzed(request, project_of):
 
 
 def write(project, table, types, rows):
-    """Create a raw table of the columns that have a type."""
+    """Create a raw table with the columns that have a type."""
     declared = ", ".join(f"{column} {kind}" for column, kind in types.items())
     project.rows(f"create table voice_ai_raw.{table} ({declared})")
     if project.engine == "postgres":
@@ -637,7 +637,7 @@ def write(project, table, types, rows):
 
 
 def read_table(project, table):
-    """Return a table's rows as dictionaries, its instants as text: Python has not all of them."""
+    """Return a table's rows as dictionaries, with instants as text, as Python lacks some."""
     schema, name = table.split(".")
     columns = project.rows(
         "select column_name, data_type from information_schema.columns"
@@ -679,11 +679,11 @@ def mistakes(fuzzed, mutant):
     accepted = fuzzed.accepted[mutant.table].get(mutant.badge, [])
     refused = fuzzed.refused[mutant.table].get(mutant.badge, [])
     if len(accepted) + len(refused) != 1:
-        return [f"accepted {len(accepted)} times, refused {len(refused)} times"]
+        return [f"accepted {len(accepted)} times, rejected {len(refused)} times"]
     if refused:
         (row,) = refused
         found = set(row["quarantine_reasons"].split(", "))
-        wrong = [f"refused for {found}, not for {reasons or 'nothing'}"] if found != reasons else []
+        wrong = [f"rejected for {found}, not {reasons or 'nothing'}"] if found != reasons else []
         kept = row["unreadable_values"] or ""
         for reason in reasons & found:
             name = reason.removeprefix("unreadable_")
@@ -691,7 +691,7 @@ def mistakes(fuzzed, mutant):
                 wrong.append(f"{name} is not among the unreadable values: {kept}")
         return wrong
     if reasons:
-        return [f"accepted in spite of {reasons}"]
+        return [f"accepted despite {reasons}"]
     (row,) = accepted
     return [
         f"{column} is {row[column]!r}, not {value!r}"
@@ -750,7 +750,7 @@ def as_csv(records):
 
 
 def file_mutant(draw, table):
-    """Return a file's content, damaged in one or two ways."""
+    """Return a file's content damaged in one or two ways."""
     records = [[*RAW_TABLES[table]], *(list(record) for record in NEW_ROWS[table])]
 
     def insert():
@@ -824,12 +824,12 @@ def file_mutant(draw, table):
 
 
 def owed_rows(content, table):
-    """Return the rows of a file as Python reads it, or None if it must be refused.
+    """Return the rows of a file as Python reads it, or None if it must be rejected.
 
     Raises
     ------
     ValueError
-        If no program writes such a file, so that more than one reading is right.
+        If no program would write such a file, and more than one reading is right.
     """
     text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     try:
@@ -839,7 +839,7 @@ def owed_rows(content, table):
     lines = [line for line in text.split("\n") if line]
     if as_csv(records).decode().rstrip("\n").split("\n") != lines:
         raise ValueError
-    while records and not any(records[0]):  # the header is the first line with a text
+    while records and not any(records[0]):  # the header is the first line that isn't blank
         del records[0]
     if not records:
         return []
@@ -865,7 +865,7 @@ def database(request, project_of, monkeypatch):
 
 
 def raw_tables(warehouse):
-    """Return the rows of the raw tables, without the instant of their load, sorted."""
+    """Return the rows of the raw tables, sorted, without their load time."""
     tables = {}
     with warehouse.connect() as connection:
         cursor = connection.cursor()

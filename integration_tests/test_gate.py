@@ -1,7 +1,7 @@
-"""The gate: readers see only what passed its tests; after a failed build they see what was there.
+"""The gate: readers see only tested rows, and after a failed build those that were there before.
 
-One story per engine: a consumer's project is built again and again while its raw tables change for
-better and worse, and what readers could see after each build is kept for the tests.
+One story per engine: a consumer project is built again and again while its raw tables change for
+better and worse. What readers could see after each build is kept for the tests.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TURNS = (
 )
 USERS = "user_id, region, has_disability, is_first_time_digital_user, age_band"
 
-CALLS = 120  # a table of fewer than 100 is not judged as a whole
+CALLS = 120  # tables of fewer than 100 rows aren't judged as a whole
 PEOPLE = 12
 STRANGE_IDS = [
     ("bot", 'it\'s; drop table "sessions"; --'),
@@ -54,7 +54,7 @@ def person(number):
 
 
 def call(number, **more):
-    """Return a call as the platform reports it, one every quarter of an hour."""
+    """Return a call as the platform reports it; calls start a quarter of an hour apart."""
     start = f"2026-03-0{1 + number // 96} {number % 96 // 4:02}:{number % 4 * 15:02}"
     return {
         "session_id": f"call-{number}",
@@ -163,7 +163,7 @@ CERTIFIED = (
     "voice_ai_quarantine_reasons",
     "voice_ai_user_activity",
 )
-# One row, another one for every version of the fact.
+# A single row, which differs in every version of the fact.
 SEEN_BY_READERS = """
     select count(*), min(duration_seconds), max(duration_seconds), md5(string_agg(
         session_key || outcome || coalesce(region, ''), ',' order by session_key
@@ -174,7 +174,7 @@ SEEN_BY_READERS = """
 
 @dataclass
 class Story:
-    """What each build left, how the builds ended and what a reader saw meanwhile."""
+    """What each build left behind, how it ended, and what a reader saw meanwhile."""
 
     project: Consumer
     certified: dict = field(default_factory=dict)
@@ -185,7 +185,7 @@ class Story:
     observed: list = field(default_factory=list)
 
     def build(self, name, *arguments):
-        """Build and test, except for the package's unit tests, which read no data."""
+        """Build and test, without the package's unit tests, which read no data."""
         command = ("build", "--exclude-resource-type", "unit_test", *arguments)
         self.codes[name] = self.project.dbt(*command, check=False).returncode
         self.results[name] = self.project.results()
@@ -262,7 +262,7 @@ def engine(request):
 
 @pytest.fixture(scope="module")
 def story(engine, consumer):
-    """Build a project on good days and bad ones."""
+    """Build a project on good days and bad days."""
     project = consumer(None, engine)
     (project.directory / "dbt_project.yml").write_text(PROJECT)
     (project.directory / "seeds").mkdir()
@@ -347,7 +347,7 @@ def test_a_session_without_turns_is_certified_with_zero_counts(story):
     assert (row["turn_count"], row["user_turn_count"], row["asr_confidence_count"]) == (0, 0, 0)
     assert row["asr_confidence_mean"] is None
     others = [row for key, row in story.fact("first").items() if key != ("bot", "call-0")]
-    # Strange ids keep their turns, too.
+    # Sessions with strange ids keep their turns, too.
     assert {(row["turn_count"], row["user_turn_count"]) for row in others} == {(2, 1)}
     assert {row["asr_confidence_mean"] for row in others} == {0.75}
 
@@ -420,7 +420,7 @@ def test_a_changed_outcome_is_one_more_version_and_a_deleted_session_is_marked(s
     assert before.keys() - after.keys() == set()
     gone = [key for key, row in story.fact("changed").items() if row["is_deleted_upstream"]]
     assert gone == [("bot", "call-7")]
-    # And not once more at the next build.
+    # And not again at the next build.
     assert {key: found for key, found in versions("cured").items() if key in after} == after
 
 

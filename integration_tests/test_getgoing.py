@@ -1,7 +1,7 @@
 """GetGoing calls through the package: what is certified is what the JSON files say.
 
-The files are counted a second time here, by code that shares nothing with the loading and the SQL.
-Both are run on the real data and on a few invented calls with every oddity that such data may have.
+The files are counted a second time here, by code that shares nothing with the loader and the SQL.
+Both run on the real data, and on a few invented calls with every oddity that such data can have.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EASTERN = ZoneInfo("America/New_York")
 
 
 def read(path: Path) -> dict | None:
-    """Return the object in a file; None where there is none."""
+    """Return the JSON object in a file, or None if there is none."""
     try:
         content = json.loads(path.read_bytes().decode("utf-8-sig"))
     except (FileNotFoundError, ValueError):
@@ -38,7 +38,7 @@ def instant(text: object) -> dt.datetime | None:
 
 
 def readings(wall_clock: dt.datetime | None) -> list[dt.datetime]:
-    """Return the instants, UTC, at which clocks in the US East show this: one, or two in autumn."""
+    """Return the instants in UTC at which US Eastern clocks show this: one, or two in autumn."""
     if not wall_clock:
         return []
     local = [wall_clock.replace(tzinfo=EASTERN, fold=fold) for fold in (0, 1)]
@@ -82,14 +82,14 @@ def count(getgoing: Path) -> tuple[dict[str, dict], dict[str, tuple]]:
             "user_turn_count": user_turns,
             "assistant_turn_count": system_turns,
             "came_in": came_in,
-            # Enciphered with a fresh salt, which cannot be told from another caller's.
+            # Enciphered with a new salt each time, so callers can't be told apart.
             "caller": None if caller.startswith("U2FsdGVkX1") else caller or None,
             "quarantined_turns": len(lines(log)) - system_turns - user_turns,
         }
     return certified, quarantined
 
 
-# Two oddities and more a call; and by hand, the certified start, end and turns, or the reason.
+# Several oddities per call; then the certified start, end and turns, or the reason, by hand.
 ODD_CALLS = {
     "winter, across midnight": (
         {"number": "a", "time": "2019-12-31T04:59:58.700Z"},
@@ -178,7 +178,7 @@ def write_oddities(folder: Path) -> Path:
 
 @dataclass
 class Built:
-    """The project, built on some calls, and what their files say."""
+    """A project built on some calls, and what their files say."""
 
     consumer: Consumer
     certified: dict[str, dict]
@@ -239,7 +239,7 @@ def test_starts_agree_with_the_metadata(getgoing):
         for name, of in found.items()
         if getgoing.certified[name]["came_in"]
     ]
-    # A wrong zone or season is an hour or more; one call in a hundred may be slow to start.
+    # A wrong zone or season is off by an hour or more; one call in a hundred may start slowly.
     assert statistics.median(apart) < 2
     assert sum(seconds > 60 for seconds in apart) <= len(apart) // 100
 

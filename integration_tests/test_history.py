@@ -1,8 +1,8 @@
 """History: a scripted week of builds, and what can be read of it later.
 
-One story per engine. Each day the raw tables change, dbt builds, and copies of the fact and of some
-metrics are taken. Then every moment that the build wrote is moved to the scripted day, at six in
-the morning, and the clocks of user and database are not in UTC.
+One story per engine. Each day the raw tables change, dbt builds, and the fact and some metrics are
+copied. Then every moment that the build wrote is moved to six in the morning of the scripted day.
+Neither the user's clock nor the database's is set to UTC.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ vars:
   "dbt_date:time_zone": UTC
   voice_ai_user_attributes: [plan]
 """
-# What a consumer writes.
+# What a consumer would write.
 MODEL = """\
 {{ config(materialized='view') }}
 select * from {{ voice_ai_analytics.sessions_as_of("'2024-03-05'") }} as sessions
@@ -140,20 +140,20 @@ SCRIPT = [monday, tuesday, wednesday, thursday, friday]
 
 
 class Story:
-    """A project after its week, and the copies that were taken of each day."""
+    """A project after its week, and the copies taken each day."""
 
     def __init__(self, project: Consumer) -> None:
         self.project, self.answers, self.moments, self.reads = project, {}, [], []
 
     def build(self, *more: str) -> None:
-        # What tests refuse is the story of test_gate.
+        # What tests reject is covered in test_gate.
         self.project.dbt("build", "--exclude-resource-type", "unit_test", "test", *more)
 
     def live(self, day: int) -> None:
         began = datetime.now(UTC).replace(tzinfo=None)
         SCRIPT[day](self.project)
         if day == 2:
-            # Sessions change in the fact without a snapshot, which the next build has to notice.
+            # The fact changes without a snapshot, which the next build must notice.
             self.project.dbt("run")
         self.build()
         self.moments.append((began, self.written(), datetime.now(UTC).replace(tzinfo=None)))
@@ -176,7 +176,7 @@ class Story:
         ]
 
     def move_to(self, moment: str) -> None:
-        """Let what was written since the clock's year began have been written at a moment."""
+        """Backdate everything written in the clock's year to a moment."""
         snapshot = ("dbt_valid_from", "dbt_valid_to", "dbt_updated_at")
         for table, columns in {
             OUTCOMES: snapshot,
@@ -207,7 +207,7 @@ class Story:
         return self.project.rows(f"select {columns} from {past} as past order by session_key")
 
     def copied(self, day: int) -> tuple[list[tuple], str]:
-        """Return the copy of a day's fact, and its columns."""
+        """Return a day's copy of the fact, and its columns."""
         schema = "main_voice_ai"
         columns = ", ".join(
             f'"{name}"'
@@ -265,7 +265,7 @@ BEFORE = {
     "s6": ("completed", "completed", None, None, "asr-1", False),
     "s8": ("completed", "completed", None, None, "asr-1", False),
 }
-# Session, number, day, days from the start to six o'clock, what changed, to what.
+# Session, change number, day, days from the start to six o'clock, what changed, and to what.
 EXPECTED = [
     ("s1", 1, 3, 6 - 4 / 24, "outcome resolution", dict.fromkeys(KEYS[:2], "abandoned")),
     ("s2", 1, 1, 1 + 5 / 24, "outcome resolution", dict.fromkeys(KEYS[:2], "completed")),
@@ -350,7 +350,7 @@ def test_the_command_prints_and_writes(story) -> None:
     by = ("--group-by", "voice_ai_session__channel")
     result = story.project.command(*asked, *by, "--csv", "answer.csv")
     assert "2 rows, as known on 2024-03-07, end of day UTC." in result.stdout
-    # Thursday: four of voice, s4 being in quarantine, five of chat with the one that moved.
+    # Thursday: four on voice, because s4 is in quarantine; five on chat, with the one that moved.
     told = (story.project.directory / "answer.csv").read_text(encoding="utf-8")
     assert told.splitlines()[1:] == ['"chat",4', '"voice",5']
 
@@ -414,7 +414,7 @@ def version(number: int, order: int, ages: list[int], end: int) -> str:
 
 
 def test_settling_is_the_survival_function_of_statsmodels(story) -> None:
-    """Against SurvfuncRight of statsmodels, from each age on, over sessions that are drawn."""
+    """Compare with statsmodels' SurvfuncRight from each age on, over random sessions."""
     random = np.random.default_rng(7)
     drawn = [simulated(random) for _ in range(2500)]
     rows = [

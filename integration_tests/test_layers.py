@@ -1,6 +1,6 @@
 """The structure of the package: where data flows, what is tested before it is read, and size.
 
-Read from the manifest of the demo, in which every optional part is switched on.
+Reads the manifest of the demo, which has every optional part enabled.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def nodes(manifest) -> dict[str, dict]:
 
 
 def against_the_current(nodes: dict[str, dict]) -> list[str]:
-    """Return the references that run against the flow of the data."""
+    """Return the references that point against the flow of data."""
     return [
         f"{name(unique_id)} refers to {name(parent)}"
         for unique_id, node in nodes.items()
@@ -92,7 +92,7 @@ def test_a_reference_against_the_current_is_found() -> None:
     ]
 
 
-# --- what a test refuses can't be read ---
+# --- rows that fail a test can't be read ---
 
 
 def stopping_tests(manifest: dict) -> dict[str, list[str]]:
@@ -100,7 +100,7 @@ def stopping_tests(manifest: dict) -> dict[str, list[str]]:
     found = defaultdict(list)
     for node in manifest["nodes"].values():
         if node["resource_type"] == "test" and node["config"]["severity"].lower() == "error":
-            # A generic test belongs to one node. A singular one tests all that it reads.
+            # A generic test belongs to one node. A singular test covers everything it reads.
             owner = node.get("attached_node")
             for tested in [owner] if owner else node["depends_on"]["nodes"]:
                 found[tested].append(node["name"])
@@ -113,17 +113,17 @@ def is_certified(node: dict) -> bool:
 
 
 def refused_too_late(manifest: dict) -> list[str]:
-    """Return the certified nodes that tests can refuse only after they were replaced.
+    """Return the certified nodes that tests can reject only after they were replaced.
 
-    Tests of a certified node are fine where all of its rows come from nodes that were tested, or
-    certified, before: then they say that the last step lost nothing.
+    A certified node may have tests if all of its rows come from nodes that were tested or certified
+    before it: then the tests only prove that the last step lost nothing.
     """
     tests, nodes = stopping_tests(manifest), manifest["nodes"]
 
     def is_tested_before(parent: str) -> bool:
         if parent not in nodes:  # a source
             return False
-        # The description of the build decides which rows are read, and is no row itself.
+        # The build's description decides which rows are read, and isn't one of them.
         is_about_the_build = folder(nodes[parent]) == "models/batch"
         return is_certified(nodes[parent]) or parent in tests or is_about_the_build
 
@@ -175,7 +175,7 @@ def test_a_certified_model_that_is_tested_too_late_is_found(
 
 @cache
 def texts(*folders: str) -> dict[str, str]:
-    """Return the SQL files below some folders of the package."""
+    """Return the SQL files in some folders of the package."""
     return {
         str(path.relative_to(REPOSITORY)): path.read_text(encoding="utf-8")
         for folder in folders

@@ -1,4 +1,4 @@
-"""Loading: every line of the five files is kept as it was, or nothing is loaded."""
+"""Loading keeps every line of the five files as it was, or loads nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.load import load
 from voice_ai_analytics.warehouse import Warehouse
 
-# Written out once more: these are the files a real deployment has.
+# Written out again here: these are the files of a real deployment.
 COLUMNS = {
     "users": "user_id,region,disability_flag,first_time_digital_user",
     "voice_sessions": "session_id,user_id,channel,language,total_duration_sec,total_turns,"
@@ -34,7 +34,7 @@ FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467"
 
 @pytest.fixture(scope="module", params=ENGINES)
 def project(request, consumer):
-    """Return a project with a database of its own."""
+    """Return a project with its own database."""
     project = consumer(None, request.param)
     (project.directory / "dbt_project.yml").write_text("name: loading\nprofile: consumer\n")
     return project
@@ -64,7 +64,7 @@ def warehouse(database):
 
 
 def write(raw, **contents):
-    """Write five files with a header only, except where a text or bytes are given."""
+    """Write five files with only a header, or with the text or bytes given."""
     raw.mkdir(exist_ok=True)
     for table, columns in COLUMNS.items():
         content = contents.get(table, columns + "\n")
@@ -84,7 +84,7 @@ def unreadable(database):
 
 
 def everything(database):
-    """Return everything in the raw schema, instants of loading included."""
+    """Return everything in the raw schema, including load times."""
     tables = database.rows(
         "select table_name from information_schema.tables where table_schema = 'voice_ai_raw'"
     )
@@ -272,7 +272,7 @@ def test_a_load_that_fails_on_the_way_leaves_the_previous_tables(run, database, 
 
 
 def test_two_loads_at_once_take_turns(database, tmp_path):
-    """The second reads nothing before the first has committed, and then has nothing to do."""
+    """The second load reads nothing until the first commits, and then has nothing to do."""
     if database.engine != "postgres":
         pytest.skip("a DuckDB file belongs to one process; see the test below")
     raw = write(tmp_path / "raw", users=USERS + "u1,a,b,c\n")

@@ -1,4 +1,4 @@
-"""Each metric against a query written by hand over the raw seed, on both engines.
+"""Compares each metric with a hand-written query over the raw seed, on both engines.
 
 The seed has twelve sessions and twenty-two turns in metrics/seeds, few enough to count by eye. The
 answer counted by eye stands next to each query.
@@ -25,12 +25,12 @@ LAST_START = "timestamp '2024-01-16 12:00:00'"
 
 
 def share(condition: str, among: str, table: str = "sessions") -> str:
-    """Write the query of a share of rows."""
+    """Return the query for a share of rows."""
     return f"select avg(case when {condition} then 1.0 else 0.0 end) from {table} where {among}"
 
 
 def completion(condition: str) -> str:
-    """Write the query of a completion rate among some users or channels."""
+    """Return the query for a completion rate among some users or channels."""
     return f"""(
         select avg(case when outcome_raw = 'completed' then 1.0 else 0.0 end)
         from sessions left join users on sessions.user_id = users.user_id
@@ -113,7 +113,7 @@ HAND_WRITTEN = {
         """,
         4 / 5,
     ),
-    # Known for s01, s02, s03, s04, s05, s06, s07 and s09; called back after s01 alone.
+    # Known for s01, s02, s03, s04, s05, s06, s07 and s09; only s01 was followed by a callback.
     "voice_ai_callback_rate_24h": (
         f"""
         select avg(
@@ -195,7 +195,7 @@ def project(request, metrics_seed) -> Consumer:
 
 @pytest.fixture(scope="module")
 def answers(project) -> dict[str, float]:
-    """Query all metrics, except the one that needs a time, in one call of mf."""
+    """Query all metrics in one call of mf, except the one that needs a time."""
     (row,) = project.mf("--metrics", ",".join(HAND_WRITTEN))
     return {name: float(value) for name, value in row.items()}
 
@@ -273,5 +273,5 @@ def test_analyses_run_and_count_what_the_metrics_count(project, answers) -> None
     assert sum(row[1] for row in rows["efficiency"]) == answers["voice_ai_sessions"]
     assert sum(row[1] for row in rows["adoption"]) == answers["voice_ai_sessions"]
     assert sum(row[2] for row in rows["error_reduction"]) == answers["voice_ai_turns"]
-    # Five users, none of their cohorts of five: nothing may be told of them.
+    # Five users in all, so no cohort has five: every number must be suppressed.
     assert rows["accessibility"] == []

@@ -1,9 +1,9 @@
-"""The stand-ins in offline_packages/ say what the dbt Hub packages say.
+"""The stand-ins in offline_packages/ give the same verdicts as the dbt Hub packages.
 
 A consumer project (offline_packages/ beside this file) is built with the stand-ins, and each test's
 verdict is compared with the one worked out by hand below. Where VOICE_AI_DBT_HUB_PACKAGES names a
 directory with checkouts of the real dbt_utils, dbt_expectations and dbt_date, the same project is
-built with those, and must come out the same.
+also built with those, and must give the same results.
 """
 
 import datetime as dt
@@ -31,7 +31,7 @@ ERROR = "error"
 
 
 def case(on, failures, *, where=None, on_postgres=None, **arguments):
-    """State how many failures a test with these arguments has on a model or "model.column"."""
+    """Return a case: a test's arguments, and its failures on a model or "model.column"."""
     return {
         "on": on,
         "failures": {
@@ -61,7 +61,7 @@ CASES = {
     "dbt_utils.unique_combination_of_columns": [
         case("readings", 0, combination_of_columns=["id"]),
         case("readings", 0, combination_of_columns=["batch", "score"]),
-        # Groups are counted, not rows, and null is a group.
+        # Counts groups, not rows; null is a group.
         case("readings", 3, combination_of_columns=["batch"]),
         case("readings", 1, combination_of_columns=["code", "language"]),
         case("readings", 1, where="batch = 'a'", combination_of_columns=["batch"]),
@@ -106,7 +106,7 @@ CASES = {
         case("readings.ended", 2, min_value="started + 1", max_value=6),  # 2, 3
         case("empty_readings.score", 0, min_value=0, max_value=1),
     ],
-    # Failures are the rows found on one side only plus the difference of the two sides' numbers.
+    # Failures are the rows on one side only, plus the difference between the row counts.
     "dbt_utils.equality": [
         case("readings", 0, compare_model=COPY),
         case("readings", 0, compare_model=DOUBLED),  # sets are compared
@@ -145,7 +145,7 @@ CASES = {
             from_condition="batch = 'b'",
             to_condition="is_active",
         ),
-        # Read as (not null and a) or 6, so that the null of 6 is no longer let pass.
+        # Read as (not null and a) or 6, so the null in row 6 no longer passes.
         case(
             "readings.parent_id",
             1,
@@ -169,7 +169,7 @@ CASES = {
         case("readings", 7, compare_model=DOUBLED),
         case("readings", 1, compare_model=CHANGED),
         case("readings", 0, where="id <> 7", compare_model=CHANGED),
-        # The real package is blind to an empty table, and so are we.
+        # The real package overlooks an empty table, and so do we.
         case("readings", 0, compare_model=EMPTY),
         case("empty_readings", 0, compare_model=COPY),
         case("empty_readings", ERROR, compare_model=EMPTY),
@@ -256,7 +256,7 @@ CASES = {
         case("doubled_readings", 0, compare_model=COPY, factor=2),
         case("doubled_readings", 1, compare_model=COPY, factor=3),
         case("readings", 0, compare_model=DOUBLED, factor=0.5),
-        # A row_condition alone holds for both tables.
+        # A row_condition on its own applies to both tables.
         case("readings", 0, compare_model=DOUBLED, row_condition="id < 0"),
         case("readings", 0, compare_model=CHANGED, row_condition="batch = 'a'"),
         case(
@@ -300,7 +300,7 @@ CASES = {
 
 
 def named_cases():
-    """Yield the test, a name that dbt takes, a label that says it all, and the case."""
+    """Yield the test, a name that dbt accepts, a label that says it all, and the case."""
     for test, cases in CASES.items():
         for number, of in enumerate(cases, 1):
             arguments = ", ".join(f"{name}={value!r}" for name, value in of["arguments"].items())
@@ -328,7 +328,7 @@ def properties_yml():
 
 
 def keys(*texts):
-    """Hash the key parts as documented: joined by hyphens, null by a text of its own."""
+    """Hash the key parts as documented: joined by hyphens, with a text of its own for null."""
     null = "_dbt_utils_surrogate_key_null_"
     joined = "-".join(null if text is None else text for text in texts)
     return hashlib.md5(joined.encode()).hexdigest()
@@ -342,7 +342,7 @@ MACRO_TABLES = {
         (4, keys("7", "a-b", "true", None), keys("a-b")),
         (5, keys(None, "naïve 🎧 'q'", None, None), keys("naïve 🎧 'q'")),
     ],
-    # The end is left out.
+    # The end date is excluded.
     "spine_days": ["2024-02-27", "2024-02-28", "2024-02-29", "2024-03-01"],
     "spine_of_one_day": ["2024-02-29"],
     "spine_weeks": ["2026-01-01", "2026-01-08", "2026-01-15"],
@@ -352,7 +352,7 @@ MACRO_TABLES = {
 
 
 class Engine:
-    """A database in which the consumer project is built, each time in a schema of its own."""
+    """A database for builds of the consumer project, each in its own schema."""
 
     def __init__(self, profile, connect):
         self.profile, self.connect = profile, connect
@@ -514,7 +514,7 @@ def test_a_consumer_can_override_by_dispatch(tmp_path):
 
 @pytest.mark.skipif(
     HUB_PACKAGES is None,
-    reason="VOICE_AI_DBT_HUB_PACKAGES names no directory with the real dbt_utils,"
+    reason="VOICE_AI_DBT_HUB_PACKAGES doesn't name a directory with the real dbt_utils,"
     " dbt_expectations and dbt_date",
 )
 def test_real_packages_say_the_same(engine, built, tmp_path):

@@ -15,7 +15,7 @@ EMPTY = {
 
 @pytest.fixture(params=ENGINES)
 def package(request, consumer) -> Consumer:
-    """Return the package itself as the root project, on tables without a row."""
+    """Return the package itself as the root project, on empty tables."""
     made = consumer(None, request.param)
     for part in (*PARTS, "dbt_project.yml"):
         (made.directory / part).symlink_to(REPOSITORY / part)

@@ -1,8 +1,8 @@
 """Properties of the incremental build, for random event streams in random batches.
 
-Hypothesis draws hundreds of small streams. They go through dbt side by side, each as a platform of
-its own with its own users: after each batch the package builds on what the raw tables hold by then.
-The tests compare the result with a full refresh and with the expectation of streams.py.
+Hypothesis draws hundreds of small streams. They go through dbt side by side, each as its own
+platform with its own users, and the package builds after each batch. The tests compare the result
+with a full refresh and with what streams.py expects.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from streams import (
 )
 
 IS_FULL = os.environ.get("VOICE_AI_FAULTS") == "full"
-# Streams go through dbt in bundles. PostgreSQL gets every fourth one, except in the full run.
+# Streams go through dbt in bundles. PostgreSQL gets every fourth stream, all of them in a full run.
 STREAMS = 500 if IS_FULL else 200
 STEPS = {"duckdb": 1, "postgres": 1 if IS_FULL else 4}
 BUNDLES = 6 if IS_FULL else 1
@@ -41,7 +41,7 @@ name: properties
 profile: consumer
 vars: {voice_ai_snapshot: false, voice_ai_semantic_models: false, voice_ai_time_spine: false}
 """
-# The latest start of all, which decides which call-backs are known, moves on with each batch.
+# The latest start overall, which decides which callbacks are known, advances with each batch.
 HORIZONS = [at(9, 10), at(9, 20), at(10, 10)]
 CLOCK = [
     {
@@ -79,7 +79,7 @@ class Bundle:
         return [row for stream in self.streams for row in stream.raw(table, batch)] + clock
 
     def check(self, find):
-        """Fail where `find` returns anything, and show one stream with its rows."""
+        """Fail if `find` returns anything, and show one failing stream with its rows."""
         found = [(stream, told) for stream in self.streams if (told := find(stream))]
         if not found:
             return
@@ -160,7 +160,7 @@ def bundle(request, consumer):
     (project.directory / "dbt_project.yml").write_text(PROJECT)
     project.rows("create schema voice_ai_raw")
     seed = random.randrange(2**32) if IS_FULL else None
-    # Every build reads all users, where their rows don't say when they were loaded.
+    # Every build reads all users if their rows don't say when they were loaded.
     streams = [
         replace(stream, users_are_dated=engine == "duckdb" or int(number) % 2 == 1)
         for stream in draw_streams(STREAMS, seed)[:: STEPS[engine]]
@@ -204,7 +204,7 @@ def differences(fact, other_fact, quarantine, other_quarantine):
 
 
 def is_same(one, other):
-    """Compare values, and sums except for their last digits."""
+    """Return whether values are equal, or sums equal except for their last digits."""
     if isinstance(one, float) and isinstance(other, float):
         return math.isclose(one, other, rel_tol=1e-9)
     return one == other

@@ -1,4 +1,4 @@
-"""Two ASR releases compared in a built project, on both engines; the truth is in the seeds."""
+"""Compares two ASR releases in a built project, on both engines; the seeds hold the truth."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ def write(path, header: str, rows) -> None:
 
 @pytest.fixture(scope="module", params=ENGINES)
 def project(request, consumer) -> Consumer:
-    """Build sessions of which half, and with the later release nine in ten, were completed."""
+    """Build sessions: half were completed, and nine in ten with the later release."""
     made = consumer("metrics", request.param)
     sessions, turns, errors = [], [], []
     for number in range(6 * USERS):
         is_after = number >= 3 * USERS
         key, user = f"s{number}", f"u{number % USERS}"
         day = f"2026-0{2 + is_after}-{1 + number % 28:02} 10:00:00"
-        # Each round fails other users: what only a handful had would be declined.
+        # Failures rotate over users, because an effect of only a handful would be declined.
         is_completed = (number + number // USERS) % 10 < 9 if is_after else number % 2
         outcome = "completed" if is_completed else "abandoned"
         model = AFTER if is_after else BEFORE
         sessions.append((key, "alpha", user, "voice", "en", day, 60, 1, outcome, "b1", model))
         turns.append((f"t{number}", key, "alpha", 1, "user", day, 0.9))
-        # Both transcribed the first turns of all users: of ten words 3 were wrong, then 1 or 2.
+        # Both transcribed every user's first turn: of ten words 3 were wrong, then 1 or 2.
         if number < USERS:
             for name, wrong in ((BEFORE, 3), (AFTER, 1 + number % 2)):
                 errors.append(("alpha", f"t{number}", name, "basic", wrong, 0, 0, 10 - wrong, 10))
@@ -55,7 +55,7 @@ def project(request, consumer) -> Consumer:
         errors,
     )
     made.dbt("seed")
-    # Other tests are about what is certified; here it only has to be there.
+    # Certification is covered by other tests; here the tables only need to exist.
     made.dbt("run", "--select", "+fact_voice_ai_asr_evaluations")
     return made
 

@@ -1,4 +1,4 @@
-"""Whatever decides how a row is read changes the rules digest, so that a build reads all again."""
+"""Whatever decides how a row is read changes the rules digest, so the next build reads all rows."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MACROS = REPOSITORY / "macros"
 PROJECT = yaml.safe_load((REPOSITORY / "dbt_project.yml").read_text(encoding="utf-8"))
 VARS = PROJECT["vars"]["voice_ai_analytics"]
 DECIDE_NO_ROW = {
-    # Where rows come from. Their columns are in the digest, and their number and hash are compared.
+    # Where rows come from: the digest has their columns, and builds compare their count and hash.
     "voice_ai_source_schema",
     "voice_ai_source_tables",
-    # The mapping's rows are in the digest, wherever they come from.
+    # The digest has the mapping's rows, wherever they come from.
     "voice_ai_outcome_mapping",
-    # What is made of certified rows.
+    # Models built from certified rows.
     "voice_ai_min_cohort_size",
     "voice_ai_snapshot",
     "voice_ai_semantic_models",
@@ -29,7 +29,7 @@ DECIDE_NO_ROW = {
 
 
 def returned(macro: str) -> object:
-    """Return the value that a macro states."""
+    """Return the value that a macro returns."""
     (path,) = MACROS.rglob(f"{macro}.sql")
     text = re.search(r"return\((.*?)\)\s*\}\}", path.read_text(encoding="utf-8"), re.DOTALL)[1]
     return ast.literal_eval(re.sub(r"\bfalse\b", "False", re.sub(r"\btrue\b", "True", text)))
@@ -53,7 +53,7 @@ def test_every_var_is_in_the_digest_or_decides_no_row() -> None:
 
 @pytest.fixture(scope="module")
 def project(consumer):
-    """Return a consumer's project with a copy of the package, on DuckDB."""
+    """Return a consumer project with a copy of the package, on DuckDB."""
     made = consumer("metrics", "duckdb")
     package = made.directory / "dbt_packages" / "voice_ai_analytics"
     package.unlink()
@@ -87,7 +87,7 @@ def test_seeds_models_and_vars_change_the_digest(project) -> None:
         model.write("-- and one rule more\n")
     found.append(digest(project))
     (project.directory / "models").mkdir(exist_ok=True)
-    # A model of the consumer's that prepares an input.
+    # A consumer's model that prepares an input.
     (project.directory / "models" / "voice_ai__prepared.sql").write_text("select 1 as a\n")
     found.append(digest(project))
     assert len(set(found)) == 6

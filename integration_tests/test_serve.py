@@ -66,7 +66,7 @@ def http(service) -> TestClient:
 
 
 def rows_of_mf(project: Consumer, question: dict) -> list[dict[str, str]]:
-    """Ask `mf query` the same, where-clauses in its own notation."""
+    """Ask `mf query` the same, with where-clauses in its own notation."""
     arguments = ["--metrics", ",".join(question["metrics"])]
     if "group_by" in question:
         arguments += ["--group-by", ",".join(question["group_by"])]
@@ -128,7 +128,7 @@ def test_formats_hold_the_same_rows(http) -> None:
 
 @pytest.fixture
 def replaced(project):
-    """Replace the fact, as a build does that fails before it is certified."""
+    """Replace the fact, as a build would that fails before it is certified."""
     project.dbt("run", "--select", "fact_voice_ai_sessions")
     yield
     project.rows("update main_voice_ai.voice_ai_builds set replaced_at = null")
@@ -165,7 +165,7 @@ def test_a_query_loads_neither_dbt_nor_statistics(project) -> None:
 
 def test_a_time_range_is_of_days_both_included(http) -> None:
     question = {"metrics": ["voice_ai_sessions"], "start": "2024-01-03", "end": "2024-01-04"}
-    # s05 and s06 on the third, s08 on the fourth.
+    # s05 and s06 on the 3rd, s08 on the 4th.
     assert http.post("/v1/query", json=question).json()["rows"] == [{"voice_ai_sessions": 3}]
 
 
@@ -322,13 +322,13 @@ def test_many_at_once_get_the_right_numbers(http) -> None:
 
 
 def wait_for(condition) -> None:
-    """Wait until something that another thread does is done."""
+    """Wait until another thread has done something."""
     done = threading.Event()
     for _ in range(600):
         if condition():
             return
         done.wait(0.05)
-    raise AssertionError("it did not happen in half a minute")
+    raise AssertionError("it didn't happen within half a minute")
 
 
 def test_a_manifest_that_does_not_load_leaves_the_former_one_serving(
@@ -384,7 +384,7 @@ def test_a_locked_or_restarted_warehouse(project, http) -> None:
             health = http.get("/health")
             process.stdin.close()
         assert health.status_code == 503
-        # Whoever has no key learns nothing of the machine.
+        # Without a key, a caller learns nothing about the machine.
         assert str(project.directory) not in health.text
         assert answer.status_code == 503
         assert "is dbt building" in answer.json()["detail"]

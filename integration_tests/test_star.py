@@ -1,7 +1,7 @@
 """STAR dialogues through the package: what is certified is what the JSON files say.
 
-The files are counted a second time here, by code that shares nothing with the loading and the SQL.
-Both are run on the real data and on a few invented files with every oddity that such data may have.
+The files are counted a second time here, by code that shares nothing with the loader and the SQL.
+Both run on the real data, and on a few invented files with every oddity that such data can have.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OUTCOMES = {
     "disconnectduringdialogue": "abandoned",
     "earlydisconnectduringdialogue": "abandoned",
 }
-# What the package takes a level for that the project's own seed does not know.
+# What the package makes of a level that isn't in the project's own seed.
 GENERAL_OUTCOMES = {
     row["outcome_raw"]: row["outcome"]
     for row in csv.DictReader(
@@ -34,7 +34,7 @@ GENERAL_OUTCOMES = {
 
 
 def text(value: object) -> str | None:
-    """Return a value as the package keeps it: trimmed text, None where that is empty."""
+    """Return a value as the package keeps it: trimmed text, or None if that is empty."""
     return None if value is None else str(value).strip() or None
 
 
@@ -45,7 +45,7 @@ def outcome(level: str | None) -> str:
 
 
 def instant(event: dict) -> dt.datetime | None:
-    """Return an event's time, UTC; None where it has none in this century."""
+    """Return an event's time in UTC, or None if it has none in this century."""
     try:
         seconds = float(event.get("UnixTime"))
     except (TypeError, ValueError, OverflowError):
@@ -97,7 +97,7 @@ def write_oddities(folder: Path) -> Path:
 
     said = event("User", "utter", 1600000000, Text="Hi")
     files = {
-        # Out of order, times as text and fractions, agents and actions never seen, halves of emoji.
+        # Out of order, times as text and fractions, unknown agents and actions, halves of emoji.
         "1": dialogue(
             event("User", "utter", "1600000060", Text="\ud83d half, nul \0 and naïve 🎧 שלום"),
             event("Wizard", "pick_suggestion", 1600000030.5, Text="'; drop table x; --"),
@@ -132,7 +132,7 @@ def write_oddities(folder: Path) -> Path:
 
 @dataclass
 class Built:
-    """The project, built on some dialogues, and what their files say."""
+    """A project built on some dialogues, and what their files say."""
 
     consumer: Consumer
     certified: dict[str, dict]

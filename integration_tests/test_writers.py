@@ -1,4 +1,4 @@
-"""Every command that writes, run twice at once on PostgreSQL: both succeed, and nothing doubles."""
+"""Runs every writing command twice at once on PostgreSQL: both succeed, and nothing doubles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from consumer import Consumer
 from voice_ai_analytics.warehouse import lock_writers
 
 CERTIFIED = "main_voice_ai"
-# Each writer with the table whose lock it takes first.
+# Each command with the table whose lock it takes first.
 WRITERS = {
     "evaluate-asr --input references.csv": "main_raw.asr_word_errors",
     "export-metrics --saved-query voice_ai_overview": f"{CERTIFIED}.voice_ai_metric_exports",
@@ -44,17 +44,17 @@ def project(consumer) -> Consumer:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until something that another process does is done."""
+    """Wait until another process has done something."""
     pause = threading.Event()
     for _ in range(1200):
         if condition():
             return
         pause.wait(0.05)
-    raise AssertionError("it did not happen in a minute")
+    raise AssertionError("it didn't happen within a minute")
 
 
 def state(project: Consumer) -> dict[str, int]:
-    """Return how many rows each table has that writers make; results hold the time of their run."""
+    """Return the row counts of all tables that writers make; their content has run times."""
     made = [
         f"{CERTIFIED}.{name}"
         for (name,) in project.rows(
@@ -82,7 +82,7 @@ def test_a_writer_that_runs_twice_at_once_leaves_what_it_leaves_once(project, wr
         closing(project.postgres()) as holder,
         holder.cursor() as cursor,
     ):
-        # Both reach the lock before either may go on.
+        # Both reach the lock before either can go on.
         lock_writers(cursor, relation)
         runs = [
             pool.submit(project.command, "voice-ai", *writer.split(), check=False) for _ in range(2)
@@ -98,7 +98,7 @@ def test_a_writer_that_runs_twice_at_once_leaves_what_it_leaves_once(project, wr
 
 def test_nothing_is_forgotten_beside_a_build(project) -> None:
     with closing(project.postgres()) as build, build.cursor() as cursor:
-        # What each model of a build holds while it is made.
+        # The lock that each model of a build holds while it is built.
         cursor.execute("lock table main_voice_ai_staging.voice_ai_build_lock in share mode")
         refused = project.command("voice-ai", "forget", "--user", "nobody", check=False)
         build.rollback()

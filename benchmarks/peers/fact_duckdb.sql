@@ -28,7 +28,7 @@ where
     and (cost_usd < 0) is not true
     and (csat_score between 1 and 5) is not false;
 
--- Ids keep their spaces here: trimming three ids of ten million turns costs as much as the roll-up.
+-- Ids aren't trimmed here: trimming three ids of ten million turns costs as much as the roll-up.
 create or replace temp view valid_turns as
 select
     * replace (
@@ -197,7 +197,7 @@ users as (
     ) = 1
 ),
 
--- Labels are few: each is mapped once, not once per session.
+-- There are only a few labels, so each is mapped once, not once per session.
 outcomes as (
     select
         labels.platform,

@@ -82,8 +82,8 @@ where
     and (intent_confidence between 0 and 1) is not false
     and (response_latency_ms < 0) is not true;
 
--- Rows whose id is given twice, found by the least and the greatest row; more often, or not at all,
--- is rare enough for one more look, which does not happen when there are none.
+-- An id that occurs twice is settled by its least and its greatest row. Ids that occur more often, or are
+-- missing, are rare enough for a second look, which is skipped if there are none.
 create unlogged table benchmark.repeated_session_ids as
 select
     hashtextextended(trim(session_id), hashtextextended(trim(platform), 0)) as id_hash,
@@ -286,7 +286,7 @@ users as (
         has_disability desc nulls last, is_first_time_digital_user desc nulls last
 ),
 
--- Labels are few: each is mapped once, not once per session.
+-- There are only a few labels, so each is mapped once, not once per session.
 outcomes as (
     select
         labels.platform,

@@ -1,4 +1,4 @@
--- The roll-up without a promise: no duplicates, no bad rows, no pseudonyms, one scan of the turns.
+-- The naive roll-up: one scan of the turns. It doesn't handle duplicates, bad rows or pseudonyms.
 drop table if exists benchmark.naive;
 create table benchmark.naive as
 with turns as (

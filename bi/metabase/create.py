@@ -1,10 +1,9 @@
 """Create this folder's questions and dashboards in Metabase through its REST API.
 
-For the open-source edition, which cannot import the files itself. What is there already, by its
-name in our collection, is brought to the state of the files; so it can be run as often as you like.
+For the open-source edition, which can't import the files itself. Anything in our collection with
+the same name is updated to match the files, so you can run it as often as you like.
 
-The environment says where, and who you are: ``METABASE_URL``, and ``METABASE_API_KEY`` or
-``METABASE_SESSION``.
+Reads ``METABASE_URL``, and ``METABASE_API_KEY`` or ``METABASE_SESSION``, from the environment.
 """
 
 from __future__ import annotations
@@ -21,27 +20,27 @@ import requests
 import yaml
 
 FOLDER = Path(__file__).resolve().parent / "collections"
-SCHEMA = "demo_voice_ai"  # as the files name it
+SCHEMA = "demo_voice_ai"  # the name used in the files
 CREDENTIALS = {"METABASE_API_KEY": "x-api-key", "METABASE_SESSION": "X-Metabase-Session"}
 TIMEOUT_SECONDS = 60
 
 
 class Refused(Exception):
-    """What the user has to change, in one line."""
+    """A one-line message about what the user has to fix."""
 
 
 class Metabase:
-    """A Metabase server, asked as the user whom the environment names."""
+    """A Metabase server, with the credentials from the environment."""
 
     def __init__(self) -> None:
         self.url = os.environ.get("METABASE_URL", "").rstrip("/")
         if not self.url:
-            raise Refused("METABASE_URL: not set; give the address of your Metabase.")
+            raise Refused("METABASE_URL: not set; it is the address of your Metabase.")
         self.credential = next((name for name in CREDENTIALS if os.environ.get(name)), None)
         if not self.credential:
             raise Refused(
-                "METABASE_API_KEY: not set; make a key in Admin settings > Authentication > API"
-                " keys, or give METABASE_SESSION."
+                "METABASE_API_KEY: not set; create a key in Admin settings > Authentication >"
+                " API keys, or set METABASE_SESSION."
             )
         self.session = requests.Session()
         self.session.headers[CREDENTIALS[self.credential]] = os.environ[self.credential]
@@ -53,30 +52,31 @@ class Metabase:
                 method, f"{self.url}/api/{path}", json=body, timeout=TIMEOUT_SECONDS
             )
         except (requests.exceptions.InvalidHeader, UnicodeError) as error:
-            raise Refused(f"{self.credential}: no header can hold it; make a new one.") from error
+            raise Refused(f"{self.credential}: isn't a valid key; create a new one.") from error
         except requests.RequestException as error:
             raise Refused(
-                f"METABASE_URL: {self.url} cannot be reached ({type(error).__name__})."
+                f"METABASE_URL: {self.url} can't be reached ({type(error).__name__})."
             ) from error
         about = f"{method} /api/{path}" + (f" ({body['name']})" if body else "")
         if answer.status_code == 401:
-            raise Refused(f"{self.credential}: {self.url} does not accept it; make a new one.")
+            raise Refused(f"{self.credential}: {self.url} rejected it; create a new one.")
         if answer.status_code == 403:
             raise Refused(
-                f"{self.credential}: {about} is not allowed; it needs the group Administrators, or"
-                " write access to our collection and native queries on both databases."
+                f"{self.credential}: {about} isn't allowed; the user must be in the group"
+                " Administrators, or be able to write to our collection and to run native queries"
+                " on both databases."
             )
         if not answer.ok:
             said = " ".join(answer.text.split())[:200]
-            raise Refused(f"{about}: Metabase answers {answer.status_code}: {said}")
+            raise Refused(f"{about}: Metabase answered {answer.status_code}: {said}")
         try:
             return answer.json()
         except requests.JSONDecodeError as error:
-            raise Refused(f"METABASE_URL: {self.url} answers, but is no Metabase.") from error
+            raise Refused(f"METABASE_URL: {self.url} answers, but isn't Metabase.") from error
 
 
 class Database:
-    """A database as Metabase knows it: its number, and those of the columns it has found there."""
+    """A database in Metabase: its id, and the ids of the columns that Metabase has found in it."""
 
     def __init__(self, metabase: Metabase, name: str) -> None:
         answer = metabase.ask("GET", "database")
@@ -85,8 +85,8 @@ class Database:
         self.id = next((each["id"] for each in found if each["name"] == name), None)
         if self.id is None:
             raise Refused(
-                f"{name}: Metabase has no database of this name; add it in Admin settings >"
-                " Databases, as docs/dashboards/metabase.md says."
+                f"{name}: Metabase has no database with this name; add it in Admin settings >"
+                " Databases, as described in docs/dashboards/metabase.md."
             )
         self.columns = {
             (table["schema"], table["name"]): {each["name"]: each["id"] for each in table["fields"]}
@@ -98,8 +98,8 @@ class Database:
         columns = self.columns.get((schema, table))
         if columns is None:
             raise Refused(
-                f"{self.name}: Metabase has found no table {schema}.{table} there; export the"
-                " metrics and sync the database, give --schema, or leave its questions out by"
+                f"{self.name}: Metabase has found no table {schema}.{table}; export the metrics"
+                " and sync the database, name the right --schema, or leave its questions out with"
                 f" --without {table}."
             )
         if column and column not in columns:
@@ -111,20 +111,20 @@ class Database:
 
 
 def read(schema: str, without: set[str]) -> dict[str, list[dict]]:
-    """Read the files: entities by their kind, parents first."""
+    """Read the files: entities by kind, parents first."""
     if not re.fullmatch(r"[a-z_][a-z0-9_]*", schema):
-        raise Refused(f"--schema {schema}: no name of a schema; small letters, digits and _ only.")
+        raise Refused(f"--schema {schema}: use only lowercase letters, digits and _.")
     found: dict[str, list[dict]] = {"Collection": [], "Card": [], "Dashboard": []}
     for path in sorted(FOLDER.rglob("*.yaml"), key=lambda path: (len(path.parts), path)):
         try:
             entity = yaml.safe_load(path.read_text(encoding="utf-8").replace(SCHEMA, schema))
         except yaml.YAMLError as error:
             said = " ".join(str(error).split())
-            raise Refused(f"{path.relative_to(FOLDER)}: no YAML: {said}") from error
+            raise Refused(f"{path.relative_to(FOLDER)}: isn't valid YAML: {said}") from error
         found[entity["serdes/meta"][-1]["model"]].append(entity)
     tables = {table for card in found["Card"] for table in tables_of(card, schema)}
     if without - tables:
-        raise Refused(f"--without {min(without - tables)}: no question reads such a table.")
+        raise Refused(f"--without {min(without - tables)}: no question reads this table.")
     left_out = {
         card["entity_id"] for card in found["Card"] if without & set(tables_of(card, schema))
     }
@@ -132,7 +132,7 @@ def read(schema: str, without: set[str]) -> dict[str, list[dict]]:
     for dashboard in found["Dashboard"]:
         for parameter in dashboard["parameters"]:
             if parameter.get("values_source_config", {}).get("card_id") in left_out:
-                raise Refused(f"--without {min(without)}: the filters list what is in this table.")
+                raise Refused(f"--without {min(without)}: the filters need this table.")
         dashboard["dashcards"] = [
             each for each in dashboard["dashcards"] if each["card_id"] not in left_out
         ]
@@ -140,14 +140,14 @@ def read(schema: str, without: set[str]) -> dict[str, list[dict]]:
 
 
 def tables_of(card: dict, schema: str) -> list[str]:
-    """Name the tables that a question reads."""
+    """Return the names of the tables that a question reads."""
     return re.findall(
         rf"\b{re.escape(schema)}\.(\w+)", card["dataset_query"]["stages"][0]["native"]
     )
 
 
 def native_query(card: dict, databases: dict[str, Database], schema: str) -> dict:
-    """Write a question's query as the API takes it, columns by number."""
+    """Return a question's query in the API's form, with columns by id."""
     query = card["dataset_query"]
     stage, database = query["stages"][0], databases[query["database"]]
     for table in tables_of(card, schema):
@@ -163,11 +163,11 @@ def native_query(card: dict, databases: dict[str, Database], schema: str) -> dic
 
 
 def create(metabase: Metabase, entities: dict[str, list[dict]], schema: str) -> Counter:
-    """Create what is missing, update what exists, and count both."""
+    """Create what is missing and update what exists; return how many of each."""
     metabase.ask("GET", "user/current")
     names = {card["dataset_query"]["database"] for card in entities["Card"]}
     databases = {name: Database(metabase, name) for name in sorted(names)}
-    # Before anything is made, so that a missing table leaves nothing half done.
+    # Checked before anything is created, so a missing table leaves nothing half done.
     queries = {
         card["entity_id"]: native_query(card, databases, schema) for card in entities["Card"]
     }
@@ -215,7 +215,7 @@ def create(metabase: Metabase, entities: dict[str, list[dict]], schema: str) -> 
             "parameters": [with_numbers(each, ids) for each in dashboard["parameters"]],
         }
         number = put("dashboard", dashboard, there, body)
-        # A card on a dashboard that has a number is changed, one below zero is made.
+        # The API updates a dashboard card with a known id, and creates one with a negative id.
         former = sorted(
             each["id"] for each in metabase.ask("GET", f"dashboard/{number}")["dashcards"]
         )
@@ -238,14 +238,14 @@ def create(metabase: Metabase, entities: dict[str, list[dict]], schema: str) -> 
 
 
 def items(metabase: Metabase, entities: list[dict], model: str, ids: dict) -> dict[str, int]:
-    """Find what the collection of these entities holds already, by name; of two, the older."""
+    """Return what the entities' collection already has, by name; the older of two namesakes."""
     collection = ids[entities[0]["collection_id"]]
     found = metabase.ask("GET", f"collection/{collection}/items?models={model}")["data"]
     return {each["name"]: each["id"] for each in sorted(found, key=lambda each: -each["id"])}
 
 
 def with_numbers(parameter: dict, ids: dict) -> dict:
-    """Write a filter as the API takes it: its list of values by number, the column's name first."""
+    """Return a filter in the API's form: its values' card by id, its column's name first."""
     if "values_source_config" not in parameter:
         return parameter
     config = parameter["values_source_config"]
@@ -265,7 +265,7 @@ def main() -> None:
         metavar="TABLE",
         action="append",
         default=[],
-        help="leave out the questions that read this table; may be repeated",
+        help="leave out the questions that read this table; repeatable",
     )
     options = parser.parse_args()
     try:
@@ -274,7 +274,7 @@ def main() -> None:
     except Refused as refused:
         sys.exit(str(refused))
     for kind in ("collection", "card", "dashboard"):
-        print(f"{kind}s: {done[f'{kind} made']} made, {done[f'{kind} updated']} updated")
+        print(f"{kind}s: {done[f'{kind} made']} created, {done[f'{kind} updated']} updated")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The dashboards as one zip that Superset imports.
+"""Packs the dashboards into one zip that Superset can import.
 
-The files beside this one are in Superset's own format. What is put in here: an environment variable
-where a file says ``${NAME}``; the label and description that dbt has of a metric, and the mark that
-it is certified; one style sheet for all dashboards.
+The files next to this one are in Superset's own format. Packing fills in what they leave open: an
+environment variable for each ``${NAME}``; the label and description of each metric from dbt, with
+a badge that says it is certified; and one style sheet for all dashboards.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ MARK = {"certification": {"certified_by": "VoiceAI Analytics", "details": "Defin
 
 
 def bundle(environment: Mapping[str, str], manifest: Mapping) -> bytes:
-    """Make the zip.
+    """Return the zip.
 
     Parameters
     ----------
     environment : mapping of str to str
-        Has the names in ``databases/`` and ``datasets/``.
+        A value for every ``${NAME}`` in ``databases/`` and ``datasets/``.
     manifest : mapping
         dbt's ``manifest.json``.
 
     Returns
     -------
     bytes
-        With passwords where the connection addresses have some: keep it as carefully.
+        Contains the passwords of the connection URLs, if they have any: keep it safe.
 
     Raises
     ------
     KeyError
-        With the name of a variable that is not in the environment.
+        Names a variable that isn't in the environment.
     """
     metrics = {node["name"]: node for node in manifest["metrics"].values()}
     css = (HERE / "dashboards.css").read_text(encoding="utf-8")
@@ -63,7 +63,7 @@ def bundle(environment: Mapping[str, str], manifest: Mapping) -> bytes:
 
 
 def _expanded(value, environment: Mapping[str, str]):
-    """Put in the environment's values, wherever a whole text is ``${NAME}``."""
+    """Return a value with every string that is exactly ``${NAME}`` filled in."""
     if isinstance(value, dict):
         return {key: _expanded(item, environment) for key, item in value.items()}
     if isinstance(value, list):
@@ -74,16 +74,16 @@ def _expanded(value, environment: Mapping[str, str]):
 
 
 def main() -> None:
-    """Write the zip for a Superset of your own."""
+    """Write the zip, to import into your own Superset."""
     if len(sys.argv) != 3:
-        sys.exit("bundle.py: name the dbt project's target/manifest.json and the zip to write")
+        sys.exit("usage: bundle.py path/to/target/manifest.json path/of/the/new.zip")
     manifest, target = map(Path, sys.argv[1:])
     try:
         content = bundle(os.environ, json.loads(manifest.read_text(encoding="utf-8")))
     except KeyError as error:
-        sys.exit(f"bundle.py: the environment has no {error.args[0]}; the files here ask for it")
+        sys.exit(f"bundle.py: the environment has no {error.args[0]}, which these files need")
     except (OSError, ValueError) as error:
-        sys.exit(f"bundle.py: {manifest}: no manifest of dbt ({error})")
+        sys.exit(f"bundle.py: {manifest}: isn't a dbt manifest ({error})")
     with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
 

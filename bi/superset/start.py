@@ -1,6 +1,6 @@
-"""Superset over what `make demo` built: a metadata database, the server, the dashboards.
+"""Runs Superset on what `make demo` built: metadata database, server and dashboards.
 
-`make dashboard` runs it, and so do the tests.
+`make dashboard` runs this, and so do the tests.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SECONDS_TO_START = 180
 
 @dataclass(frozen=True)
 class Superset:
-    """A running server: its address, and the password of its user ``admin``."""
+    """A running server: its address, and the password of the user ``admin``."""
 
     address: str
     password: str
@@ -63,36 +63,36 @@ class Superset:
     def _asked(self, session: requests.Session, method: str, path: str, **content) -> dict:
         response = session.request(method, f"{self.address}/api/v1/{path}", **content)
         if not response.ok:
-            raise UserError(f"Superset refuses {path}: {' '.join(response.text.split())}")
+            raise UserError(f"Superset rejected {path}: {' '.join(response.text.split())}")
         return response.json()
 
 
 @contextmanager
 def running(home: Path, port: int) -> Iterator[Superset]:
-    """Run Superset on 127.0.0.1 with a metadata database of its own, and stop both at the end.
+    """Run Superset on 127.0.0.1 with its own metadata database, and stop both at the end.
 
     Parameters
     ----------
     home : Path
-        Holds the metadata database, the secrets that are made for it, and the log.
+        Where the metadata database, the generated secrets and the log are kept.
     port : int
-        Where to listen.
+        The port to listen on.
 
     Yields
     ------
     Superset
-        Ready to be asked.
+        Up and answering.
 
     Raises
     ------
     UserError
-        Where it is not installed, the port is taken, or it does not start.
+        If it isn't installed, the port is in use, or it doesn't start.
     """
     if not (BIN / "superset").exists():
-        raise UserError(f"{BIN}: no Superset there; make dashboard installs it")
+        raise UserError(f"{BIN}: Superset isn't installed; run make dashboard, which installs it")
     with socket.socket() as listener, suppress(ConnectionRefusedError):
         listener.connect(("127.0.0.1", port))
-        raise UserError(f"port {port} is taken; name another one: make dashboard PORT=8089")
+        raise UserError(f"port {port} is in use; choose another one: make dashboard PORT=8089")
     home.mkdir(parents=True, exist_ok=True)
     password = secret(home / "admin_password")
     with (
@@ -133,7 +133,7 @@ def prepare(environment: Mapping[str, str], password: str, log) -> None:
     for arguments, answers in (
         (["db", "upgrade"], ""),
         (["init"], ""),
-        # Asked for twice, and read from standard input where there is no terminal.
+        # Superset asks for the password twice; without a terminal, it reads standard input.
         (["fab", "create-admin", *names, "--email", "admin@localhost"], f"{password}\n" * 2),
     ):
         done = subprocess.run(
@@ -146,7 +146,7 @@ def prepare(environment: Mapping[str, str], password: str, log) -> None:
             start_new_session=True,
         )
         if done.returncode:
-            raise UserError(f"superset {' '.join(arguments[:2])} failed; {log.name} says why")
+            raise UserError(f"superset {' '.join(arguments[:2])} failed; see {log.name}")
 
 
 def wait_for(superset: Superset, log: str) -> None:
@@ -157,7 +157,7 @@ def wait_for(superset: Superset, log: str) -> None:
             if requests.get(f"{superset.address}/health", timeout=5).ok:
                 return
         time.sleep(0.2)
-    raise UserError(f"Superset does not start; {log} says why")
+    raise UserError(f"Superset didn't start; see {log}")
 
 
 def secret(path: Path) -> str:
@@ -176,19 +176,19 @@ def postgres_uri(host: str, port: int | str, database: str, user: str, password:
 
 
 def connections(project: DbtProject, home: Path) -> dict[str, str]:
-    """Return what the bundle asks of the environment; on PostgreSQL, make the roles that read.
+    """Return the bundle's environment variables; on PostgreSQL, create the reading roles.
 
     Parameters
     ----------
     project : DbtProject
         Built, with its metrics exported.
     home : Path
-        Where the passwords of the roles are kept.
+        Where the roles' passwords are kept.
 
     Returns
     -------
     dict of str to str
-        Two addresses and the certified schema.
+        Two connection URLs, and the name of the certified schema.
     """
     warehouse = Warehouse(project)
     schema = {"VOICE_AI_CERTIFIED_SCHEMA": project.node("fact_voice_ai_sessions")["schema"]}
@@ -212,7 +212,9 @@ def connections(project: DbtProject, home: Path) -> dict[str, str]:
 def main() -> None:
     """Export the demo's metrics and serve them in Superset until stopped."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output", type=Path, default=Path("output"), help="of make demo")
+    parser.add_argument(
+        "--output", type=Path, default=Path("output"), help="output directory of make demo"
+    )
     parser.add_argument("--target", choices=["duckdb", "postgres"], default="duckdb")
     parser.add_argument("--port", type=int, default=8088)
     arguments = parser.parse_args()
@@ -220,21 +222,23 @@ def main() -> None:
     home = paths.output / "superset"
     made = paths.database if arguments.target == "duckdb" else paths.postgres
     if not made.exists():
-        raise UserError(f"{made}: not there; run make demo TARGET={arguments.target} first")
+        raise UserError(
+            f"{made}: no such file or directory; run make demo TARGET={arguments.target} first"
+        )
     with target_environment(paths, arguments.target):
         project = DbtProject(paths.project)
         print("Exporting metrics …", flush=True)
         export_metrics(project, MetricCompiler(project), Warehouse(project))
         home.mkdir(exist_ok=True)
         variables = connections(project, home)
-        print("Starting Superset, a minute the first time …", flush=True)
+        print("Starting Superset; the first time takes a minute …", flush=True)
         with running(home, arguments.port) as superset:
             superset.import_bundle(bundle(variables, project.manifest))
             print(f"Dashboards: {superset.address}/dashboard/list/")
-            print(f"Log in as admin; the password is in {home / 'admin_password'}")
-            print("Ctrl-C stops it.", flush=True)
+            print(f"Log in as admin with the password in {home / 'admin_password'}")
+            print("Press Ctrl-C to stop.", flush=True)
             superset.process.wait()
-            raise UserError(f"Superset has stopped; {home / 'superset.log'} says why")
+            raise UserError(f"Superset stopped; see {home / 'superset.log'}")
 
 
 if __name__ == "__main__":

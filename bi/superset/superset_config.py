@@ -1,11 +1,11 @@
-"""Superset's settings; what is secret or of one machine comes from the environment."""
+"""Superset's settings. Secrets, and what differs between machines, come from the environment."""
 
 import os
 
 SECRET_KEY = os.environ["SUPERSET_SECRET_KEY"]
 SQLALCHEMY_DATABASE_URI = os.environ["SUPERSET_METADATA_URI"]
 
-# Superset's own, less every other host: its pages load a counting pixel from one.
+# Superset's default without any other host: its pages would load a tracking pixel from one.
 TALISMAN_CONFIG = {
     "content_security_policy": {
         "base-uri": ["'self'"],
@@ -21,12 +21,12 @@ TALISMAN_CONFIG = {
     "session_cookie_secure": False,
 }
 
-# Okabe and Ito's colours, which people with any kind of colour vision can tell apart.
+# Okabe and Ito's palette, which people with any kind of color vision can tell apart.
 EXTRA_CATEGORICAL_COLOR_SCHEMES = [
     {
         "id": "okabe_ito",
         "label": "Okabe-Ito",
-        "description": "For any kind of colour vision",
+        "description": "For any kind of color vision",
         "isDefault": True,
         "colors": [
             "#0072B2",

@@ -1,4 +1,4 @@
-"""A deployment as dashboards see it: built and exported, with the roles that may read it."""
+"""A deployment as dashboards see it: built and exported, with its reading roles."""
 
 from __future__ import annotations
 

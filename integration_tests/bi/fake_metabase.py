@@ -1,8 +1,8 @@
-"""A Metabase for tests: the part of its REST API that bi/metabase/create.py uses, in memory.
+"""A fake Metabase: the part of its REST API that bi/metabase/create.py uses, in memory.
 
-After the API's documentation and source: bodies are closed, so that a key which Metabase does not
-know is refused here as there; numbers must exist; a card on a dashboard with a known number is
-changed, with one below zero made, and what is not sent is removed.
+It follows the API's documentation and source: a body with a key that Metabase doesn't know is
+rejected; ids must exist; a dashboard card with a known id is updated, one with a negative id is
+created, and any that isn't sent is removed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Answer(Exception):
 
 
 class FakeMetabase:
-    """Collections, cards and dashboards of a server, by number; and the databases it knows."""
+    """A server's collections, cards and dashboards by id, and the databases it knows."""
 
     key = "mb_right"
 
@@ -66,7 +66,7 @@ class FakeMetabase:
             self.databases[next(numbers)] = {"name": name, "tables": listed}
             self.fields |= {field["id"] for table in listed for field in table["fields"]}
         self.numbers = count(100)
-        # A root like any other installation's, with something of somebody else in it.
+        # A root collection as in any installation, with somebody else's things in it.
         self.things: dict[str, dict[int, dict]] = {
             "collection": {7: {"id": 7, "name": "Examples", "location": "/", "archived": False}},
             "card": {8: {"id": 8, "name": "How do sessions end?", "collection_id": 7}},
@@ -119,7 +119,7 @@ class FakeMetabase:
         return self.things[kind][number]
 
     def check(self, method: str, kind: str, body: dict) -> None:
-        """Refuse what Metabase would refuse."""
+        """Reject what Metabase would reject."""
         closed(body, KNOWN[method, kind], kind)
         if method == "POST" and not body.get("name"):
             raise Answer(400, {"errors": {"name": "value must be a non-blank string."}})
@@ -174,14 +174,14 @@ class FakeMetabase:
 
 
 def closed(body: dict, known: set[str], what: str) -> None:
-    """Refuse keys that are not known."""
+    """Reject unknown keys."""
     if set(body) - known:
         unknown = sorted(set(body) - known)
         raise Answer(400, {"specific-errors": {what: f"disallowed key: {unknown}"}})
 
 
 def legacy(clause: list, name: type) -> None:
-    """Refuse a column that is not written as the API takes it."""
+    """Reject a column that isn't in the API's form."""
     head, column, options = clause
     if head != "field" or not isinstance(column, name) or not isinstance(options, dict | None):
         raise Answer(400, {"errors": {"field": f"not a legacy field clause: {clause}"}})

@@ -1,9 +1,9 @@
-"""Lightdash's own compiler over the manifest, and every chart's numbers against ``mf query``.
+"""The manifest in Lightdash's own compiler, and every chart's numbers against ``mf query``.
 
-No Lightdash server runs here. `lightdash/check.mjs` does what its command line does, with
-Lightdash's own packages, and runs each chart under each choice of dashboard filters on PostgreSQL.
-Once on the demo, as the role that dashboards log in with, and once on the seed of test_metrics,
-which has a number for every metric.
+No Lightdash server runs here. `lightdash/check.mjs` does what Lightdash's command line does, with
+its own packages, and runs each chart on PostgreSQL under each choice of dashboard filters: once on
+the demo, as the role that dashboards log in with, and once on the seed of test_metrics, which has
+a number for every metric.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ TIMES = {
     "fact_voice_ai_asr_evaluations": "session_started_at",
     ACTIVITY: "counted_on",
 }
-# Lightdash's column is named by table and metric, and PostgreSQL's names end after 63 letters.
+# Lightdash names a column after table and metric; PostgreSQL truncates names to 63 bytes.
 SHORTENED = {"return_after_abandonment_rate_7d": "voice_ai_return_after_abandonment_rate_7d"}
 ASK_METRICFLOW = """
 import json, pathlib, sys
@@ -86,11 +86,11 @@ print(json.dumps(answers, default=str))
 
 
 def check(project: Consumer, credentials: dict, choices: dict, queries: tuple = ()) -> dict:
-    """Deploy to nowhere: write the manifest, and do with it what Lightdash does."""
+    """Write the manifest, and do with it what deploying to Lightdash would do."""
     if not shutil.which("node"):
-        pytest.skip("node is not installed; Lightdash's compiler needs version 20 or newer")
+        pytest.skip("Node.js isn't installed; Lightdash's compiler needs version 20 or newer")
     if not (CHECK / "node_modules").is_dir():
-        pytest.skip("Lightdash's packages are not installed; make test-bi does that")
+        pytest.skip("Lightdash's packages aren't installed; make test-bi installs them")
     project.command("voice-ai", "lightdash-manifest")
     output = project.directory / "lightdash.json"
     job = {
@@ -108,7 +108,7 @@ def check(project: Consumer, credentials: dict, choices: dict, queries: tuple = 
 
 
 def credentials_of(project: Consumer, **role: str) -> dict:
-    """Return what Lightdash connects with."""
+    """Return the connection that Lightdash uses."""
     return {
         "host": project.environment["VOICE_AI_POSTGRES_HOST"],
         "port": int(project.environment["VOICE_AI_POSTGRES_PORT"]),
@@ -121,7 +121,7 @@ def credentials_of(project: Consumer, **role: str) -> dict:
 
 @pytest.fixture(scope="module")
 def checked(deployment) -> dict:
-    """Check the demo, as the role that may read what is certified."""
+    """Check the demo, as the role that can read certified tables."""
     reader = {"user": "voice_ai_certified_reader", "password": "reads-certified"}
     by_week = {
         "exploreName": ACTIVITY,
@@ -136,13 +136,13 @@ def checked(deployment) -> dict:
 
 @pytest.fixture(scope="module")
 def small(consumer) -> Consumer:
-    """Build the seed of test_metrics, where a cohort of one is large enough."""
+    """Build the seed of test_metrics, with cohorts of one allowed."""
     made = consumer("metrics", "postgres")
     settings = made.directory / "dbt_project.yml"
     settings.write_text(settings.read_text() + "  voice_ai_min_cohort_size: 1\n")
     made.dbt("seed")
     made.dbt("build", "--exclude-resource-type", "unit_test", "test")
-    made.dbt("compile", "--select", "voice_ai_builds")  # whatever dbt did last
+    made.dbt("compile", "--select", "voice_ai_builds")  # whatever dbt compiled last
     return made
 
 
@@ -173,14 +173,14 @@ def group_of(chart: str, field: str) -> str:
 
 
 def plain(value) -> str | None:
-    """Write a group's value in one way, whoever read it: days of instants, truth in letters."""
+    """Return a group's value in one form for both readers: instants as days, booleans as text."""
     if value is None or value != value:
         return None
     return re.sub(r"[T ]00:00:00(\.000Z|\+00:00)?$", "", str(value)).lower()
 
 
 def cohort_sizes(project: Consumer, schema: str, chart: str, choice: str) -> dict[tuple, int]:
-    """Count the users of each group by hand, or its sessions where it names no user."""
+    """Count each group's users by hand, or its sessions if it has no known user."""
     table = CHARTS[chart]["tableName"]
     rows = "sessions" if table == SESSIONS else "held"
     joined = f"join {schema}.{table} as held using (session_key)" if rows == "held" else ""
@@ -206,7 +206,7 @@ def cohort_sizes(project: Consumer, schema: str, chart: str, choice: str) -> dic
 
 
 def expected_of(project: Consumer, schema: str, found: dict, smallest: int) -> list[dict]:
-    """Ask MetricFlow what each chart asks, and leave out the groups that are too small."""
+    """Ask MetricFlow what each chart asks, and leave out groups that are too small."""
     asked = []
     for one in found["answers"]:
         query = CHARTS[one["chart"]]["metricQuery"]
@@ -239,7 +239,7 @@ def expected_of(project: Consumer, schema: str, found: dict, smallest: int) -> l
 
 
 def numbers(rows: list[dict], groups: list[str], metrics: dict[str, str]) -> dict[tuple, float]:
-    """Return the numbers of an answer by group and metric; a row without any says nothing."""
+    """Return an answer's numbers by group and metric, without rows that have none."""
     return {
         (tuple(plain(row[name]) for name in groups), metric): float(row[column])
         for row in rows
@@ -256,7 +256,7 @@ def shown_by(one: dict) -> dict[tuple, float]:
 
 
 def wrong_charts(project: Consumer, schema: str, found: dict, smallest: int) -> list[str]:
-    """Name the charts whose numbers are not MetricFlow's, with what differs."""
+    """Return the charts whose numbers differ from MetricFlow's, with the differences."""
     wrong = []
     expected = expected_of(project, schema, found, smallest)
     for one, wanted in zip(found["answers"], expected, strict=True):
@@ -272,7 +272,7 @@ def wrong_charts(project: Consumer, schema: str, found: dict, smallest: int) -> 
 
 
 def metric_charts(found: dict) -> dict:
-    """Leave out the charts of tables that hold no metric."""
+    """Return the charts, without those on tables that have no metric."""
     kept = [one for one in found["answers"] if CHARTS[one["chart"]]["metricQuery"]["metrics"]]
     return {**found, "answers": kept}
 
@@ -288,7 +288,7 @@ def test_charts_and_dashboards_are_valid(checked) -> None:
 
 
 def test_files_are_named_by_their_slugs_and_each_chart_is_on_one_dashboard() -> None:
-    """A file of another name would be a second copy after the next lightdash download."""
+    """Under another name, lightdash download would write a second copy of the file."""
     assert {name: document["slug"] for name, document in (CHARTS | DASHBOARDS).items()} == {
         name: name for name in CHARTS | DASHBOARDS
     }
@@ -311,7 +311,7 @@ def test_every_explore_compiles_whole(checked) -> None:
 
 
 def test_no_metric_that_a_chart_shows_is_skipped(checked) -> None:
-    """Lightdash skips what it cannot translate without an error; the metric is simply not there."""
+    """Lightdash silently skips what it can't translate: the metric is simply missing."""
     metrics = {
         f"{table['name']}_{name}": metric["compiledSql"]
         for explore in checked["explores"]
@@ -328,7 +328,7 @@ def test_no_metric_that_a_chart_shows_is_skipped(checked) -> None:
 
 
 def test_no_file_defines_a_metric() -> None:
-    """A chart picks metrics; what they are is said in semantic_models only."""
+    """A chart picks metrics; only semantic_models defines them."""
     for name, chart in CHARTS.items():
         query = chart["metricQuery"]
         assert not query["tableCalculations"], name
@@ -347,7 +347,7 @@ def test_every_chart_of_the_small_seed_equals_mf_query(small, checked_small) -> 
 
 
 def test_the_small_seed_has_a_number_for_every_chart(checked_small) -> None:
-    """Or that they are equal says nothing."""
+    """Otherwise, that they are equal proves nothing."""
     charts = metric_charts(checked_small)["answers"]
     empty = [
         (one["chart"], metric)
@@ -384,7 +384,7 @@ def test_small_cohorts_are_left_out_of_every_chart(checked) -> None:
 
 
 def test_each_dashboard_is_filtered_by_time_channel_language_and_platform(checked) -> None:
-    """Lightdash drops a filter whose field an explore lacks, and then shows unfiltered numbers."""
+    """Lightdash drops a filter on a field that an explore lacks, and shows unfiltered numbers."""
     for dashboard in DASHBOARDS.values():
         labels = [rule["label"] for rule in dashboard["filters"]["dimensions"]]
         wanted = ["Time", "Channel", "Language", "Platform"]
@@ -395,7 +395,7 @@ def test_each_dashboard_is_filtered_by_time_channel_language_and_platform(checke
 
 
 def test_weekly_active_users_of_a_week_are_no_number(checked) -> None:
-    """MetricFlow takes a week's last day, which Lightdash cannot: null is better than the sum."""
+    """MetricFlow takes a week's last day. Lightdash can't, and null is better than the sum."""
     (by_week,) = checked["queries"]
     assert {row[f"{ACTIVITY}_voice_ai_weekly_active_users"] for row in by_week} == {None}
 
@@ -409,7 +409,7 @@ def test_an_explore_has_the_certified_columns_and_hides_keys(checked) -> None:
     assert sessions["label"] == "Sessions"
     hidden = {name for name, column in sessions["dimensions"].items() if column["hidden"]}
     assert hidden == {"session_key", "user_key"}
-    # Joined, a session comes once for each of its turns: its metrics would count it as often.
+    # Joined to turns, a session has one row per turn, and its metrics would count each of them.
     assert not explores["fact_voice_ai_turns"]["tables"][SESSIONS]["metrics"]
 
 

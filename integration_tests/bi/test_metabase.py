@@ -1,5 +1,5 @@
 """bi/metabase/: valid files, every question's numbers equal to MetricFlow's, and a script that
-makes them over the REST API. No Metabase server takes part: a fake one stands in for its API.
+creates them through the REST API. No Metabase server is needed: a fake one answers for its API.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ spec.loader.exec_module(create)
 ENTITIES = create.read(SCHEMA, set())
 CARDS = {card["entity_id"]: card for card in ENTITIES["Card"]}
 DASHBOARDS = ENTITIES["Dashboard"]
-# Those with a filter; the others are about data quality, or list the values of a filter.
+# Questions with a filter. The others are about data quality, or list a filter's values.
 METRIC_CARDS = [
     card for card in CARDS.values() if card["dataset_query"]["stages"][0]["template-tags"]
 ]
@@ -64,7 +64,7 @@ def tags(card: dict) -> dict[str, dict]:
 
 
 def bound(card: dict, values: dict[str, str]) -> tuple[str, dict]:
-    """Write a question's SQL and its values as Metabase does for these values of the filters."""
+    """Return the SQL and the values that Metabase would run for these filter values."""
     given = {name: tag["default"] for name, tag in tags(card).items() if "default" in tag} | values
     given = {name: value for name, value in given.items() if name in tags(card)}
     sql = re.sub(
@@ -94,7 +94,7 @@ def bound(card: dict, values: dict[str, str]) -> tuple[str, dict]:
 def skip_without_schemas() -> None:
     """Skip a test that needs Metabase's own schemas where they aren't installed."""
     if not SPECIFICATION.exists():
-        pytest.skip("@metabase/representations is not installed; make test-bi does that")
+        pytest.skip("@metabase/representations isn't installed; make test-bi installs it")
 
 
 def validate(folder: Path) -> tuple[int, str]:
@@ -108,7 +108,7 @@ def validate(folder: Path) -> tuple[int, str]:
 
 
 def documented() -> tuple[set[str], set[str]]:
-    """Take from the specification the visualization settings and the types of parameters."""
+    """Return the visualization settings and the parameter types from the specification."""
     skip_without_schemas()
     text = SPECIFICATION.read_text(encoding="utf-8")
     settings = text.split("\n## Visualization Settings")[1].split("\n## Click Behavior")[0]
@@ -120,7 +120,7 @@ def documented() -> tuple[set[str], set[str]]:
 
 
 def keys_of(settings: object, named_by_us: bool = False) -> set[str]:
-    """List the keys of visualization settings, less names of columns and of series."""
+    """Return the keys of visualization settings, without names of columns and of series."""
     if isinstance(settings, list):
         return set().union(*(keys_of(each) for each in settings))
     if not isinstance(settings, dict):
@@ -132,13 +132,13 @@ def keys_of(settings: object, named_by_us: bool = False) -> set[str]:
 
 
 def problems(entity: dict, cards: dict[str, dict]) -> list[str]:
-    """Say what Metabase would trip over and its validator does not look at.
+    """Return what Metabase would trip over but its validator doesn't check.
 
-    Our files use little of the language: native queries, text variables and one field filter. So
-    anything else is wrong, most of all an operator.
+    Our files use little of the language: native queries, text variables and one field filter.
+    Anything else is a mistake, above all an operator.
     """
     known_settings, known_types = documented()
-    known_settings |= {"title"}  # of a series; the specification leaves it out
+    known_settings |= {"title"}  # of a series; missing from the specification
     found = []
 
     def settings_are_known(settings: dict) -> None:
@@ -280,7 +280,7 @@ def cards_on_one_another(card, dashboard):
     ids=lambda each: each.__name__,
 )
 def test_what_the_validator_misses_is_found(break_it, tmp_path):
-    """Each of these passes Metabase's validator, and does not work in Metabase."""
+    """Each of these passes Metabase's validator, but doesn't work in Metabase."""
     (dashboard,) = [copy.deepcopy(each) for each in DASHBOARDS if each["name"] == TITLES[0]]
     card = copy.deepcopy(CARDS[dashboard["dashcards"][1]["card_id"]])
     break_it(card, dashboard)
@@ -308,7 +308,7 @@ def test_the_dashboards_are_the_seven_with_their_filters():
         names = {each["name"] for each in dashboard["parameters"]}
         expected = {"Time", "Channel", "Language", "Platform"}
         if dashboard["name"] == "ASR quality by language and release":
-            expected -= {"Time"}  # its table has no time
+            expected -= {"Time"}  # its table has no time column
         if dashboard["name"] == "Data quality":
             expected = set()
         assert names == expected, dashboard["name"]
@@ -337,7 +337,7 @@ def test_names_and_ids_are_used_once():
 
 @pytest.mark.parametrize("card", CARDS.values(), ids=lambda card: card["name"])
 def test_no_question_computes_a_metric(card):
-    """It picks rows and columns; the only computed columns are labels and the age of a build."""
+    """Questions pick rows and columns; they compute only labels and the age of a build."""
     sql, _ = bound(card, {"time": "2026-01-01~2026-12-31"})
     tree = sqlglot.parse_one(re.sub(r"%\(\w+\)s", "'value'", sql), read="postgres")
     for kind in (exp.AggFunc, exp.Group, exp.Having, exp.Window, exp.Join, exp.SetOperation):
@@ -386,7 +386,7 @@ LABELS = {
     },
 }  # fmt: skip
 MIN_COHORT_SIZE = 5
-# The demo's raw data has no ratings, costs and latencies.
+# The demo's raw data has no ratings, costs or latencies.
 NOT_IN_THE_DEMO = {
     "voice_ai_csat_top_box_rate",
     "voice_ai_cost_per_completed_session",
@@ -396,7 +396,7 @@ NOT_IN_THE_DEMO = {
 
 
 def columns_of(card: dict) -> tuple[list[str], list[str]]:
-    """Return the metrics and the dimensions that a question selects."""
+    """Return the metrics and dimensions that a question selects."""
     sql, _ = bound(card, {"time": "2026-01-01~2026-12-31"})
     tree = sqlglot.parse_one(re.sub(r"%\(\w+\)s", "'value'", sql), read="postgres")
     names = [column.alias_or_name for column in tree.selects]
@@ -405,7 +405,7 @@ def columns_of(card: dict) -> tuple[list[str], list[str]]:
 
 
 def asked_of_metricflow(card: dict, values: dict[str, str]) -> tuple[str, tuple, tuple]:
-    """Say which table a question reads, and the group-by and where of its ``mf query``."""
+    """Return the table that a question reads, and its ``mf query``'s group-by and where."""
     where = [
         f"{{{{ Dimension('voice_ai_session__{name}') }}}} = '{value}'"
         for name, value in values.items()
@@ -416,7 +416,7 @@ def asked_of_metricflow(card: dict, values: dict[str, str]) -> tuple[str, tuple,
 
 @pytest.fixture(scope="module")
 def metricflow(deployment, tmp_path_factory) -> dict[tuple, list[dict]]:
-    """Ask MetricFlow, in one process, everything that the questions show."""
+    """Ask MetricFlow in one process for everything that the questions show."""
     asked: dict[tuple, set[str]] = {}
     for card in METRIC_CARDS:
         for values in FILTERS.values():
@@ -444,7 +444,7 @@ def connect(deployment, reader: str):
 
 
 def run(deployment, card: dict, values: dict[str, str], schema: str = SCHEMA) -> list[dict]:
-    """Run a question as the role of the database that it names."""
+    """Run a question as the role that its database connects with."""
     sql, bindings = bound(card, values)
     reader = READERS[card["dataset_query"]["database"]]
     with closing(connect(deployment, reader)) as connection, connection.cursor() as cursor:
@@ -454,7 +454,7 @@ def run(deployment, card: dict, values: dict[str, str], schema: str = SCHEMA) ->
 
 
 def table_of(rows: list[dict], metrics: list[str], dimensions: list[str]) -> dict[tuple, list]:
-    """Key rows by their dimensions; leave out those without a number, which no chart shows."""
+    """Return rows by their dimensions, without those that have no number, which charts skip."""
     keyed = {
         tuple(row[name] for name in dimensions): [
             math.nan if row[name] is None else float(row[name]) for name in metrics
@@ -466,7 +466,7 @@ def table_of(rows: list[dict], metrics: list[str], dimensions: list[str]) -> dic
 
 
 def expected_rows(metricflow, card, values, exported_at) -> list[dict]:
-    """Return MetricFlow's answer as the question ought to show it."""
+    """Return MetricFlow's answer as the question should show it."""
     rows = []
     for answer in metricflow[asked_of_metricflow(card, values)]:
         row = dict(answer)
@@ -535,7 +535,7 @@ def test_settings_speak_of_columns_that_the_question_has(card, deployment):
 
 @pytest.fixture(scope="module")
 def few_rows(deployment):
-    """Make a certified schema of a few rows, for what the demo does not have."""
+    """Create a certified schema of a few rows, for what the demo lacks."""
     schema = "few_rows"
     tables = ("voice_ai_overview", "voice_ai_metric_exports", "voice_ai_builds")
     deployment.rows(
@@ -633,7 +633,7 @@ def test_every_row_is_accounted_for_as_counted_by_hand(deployment):
     reasons = run(deployment, question("Why are rows quarantined?"), {})
     rows = [row["quarantined_rows"] for row in reasons]
     assert rows == sorted(rows, reverse=True)
-    # No row of the demo breaks two rules.
+    # No row in the demo breaks two rules.
     assert sum(rows) == counted["sessions"][2] + counted["turns"][2]
 
 
@@ -664,7 +664,7 @@ def test_readers_of_metrics_cannot_run_questions_over_certified_tables(deploymen
 
 
 def tables() -> dict[str, dict[tuple[str, str], list[str]]]:
-    """Tables and columns as Metabase would have found them for the questions."""
+    """The tables and columns that Metabase would have found for the questions."""
     found: dict = {name: {} for name in READERS}
     for card in CARDS.values():
         database = found[card["dataset_query"]["database"]]
@@ -693,7 +693,7 @@ def script(address: str, *arguments: str, folder: Path = FOLDER, **environment: 
 
 
 def contents(fake: FakeMetabase) -> dict:
-    """Say what a server holds, with names for numbers."""
+    """Return what a server holds, with names in place of ids."""
     cards = {number: each["name"] for number, each in fake.things["card"].items()}
     collections = {number: each["name"] for number, each in fake.things["collection"].items()}
     found: dict = {"collections": sorted(collections.values()), "cards": {}, "dashboards": {}}
@@ -728,7 +728,7 @@ def test_it_makes_what_the_files_say(fake):
     with serving(fake) as address:
         result = script(address)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.split("\n")[0] == "collections: 2 made, 0 updated"
+    assert result.stdout.split("\n")[0] == "collections: 2 created, 0 updated"
     made = contents(fake)
     assert made["collections"] == ["Examples", "Questions", "VoiceAI Analytics"]
     assert {name for place, name in made["cards"] if place == "Questions"} == {
@@ -764,7 +764,7 @@ def test_a_second_run_doubles_nothing_and_mends_what_was_changed(fake):
         board["dashcards"] = board["dashcards"][2:]
         board["dashcards"][0]["row"] = 77
         result = script(address)
-    assert result.stdout.split("\n")[1] == f"cards: 0 made, {len(CARDS)} updated"
+    assert result.stdout.split("\n")[1] == f"cards: 0 created, {len(CARDS)} updated"
     mended, fake.things = contents(fake), before
     assert mended == contents(fake)
 
@@ -789,7 +789,7 @@ def test_what_breaks_off_is_made_whole_by_the_next_run():
         script(address)
     steps = len(whole.requests)
     assert steps > 60
-    # At the start, between collections, cards and dashboards, within each, and at the last.
+    # At the start, between and within collections, cards and dashboards, and at the end.
     for at in (2, 7, 30, steps - 20, steps - 1, steps):
         fake = FakeMetabase(tables())
         fake.break_at = at
@@ -797,7 +797,7 @@ def test_what_breaks_off_is_made_whole_by_the_next_run():
             result = script(address)
             assert result.returncode == 1
             assert result.stderr.count("\n") == 1
-            assert "Metabase answers 500" in result.stderr
+            assert "Metabase answered 500" in result.stderr
             fake.break_at = None
             assert script(address).returncode == 0
         assert contents(fake) == contents(whole), at
@@ -822,7 +822,7 @@ def test_questions_of_a_table_that_is_not_exported_can_be_left_out(fake):
         refused = script(address)
         assert refused.returncode == 1
         assert "no table demo_voice_ai.voice_ai_latency" in refused.stderr
-        assert not fake.things["dashboard"], "refused before anything is made"
+        assert not fake.things["dashboard"], "rejected before anything is created"
         result = script(address, "--without", "voice_ai_latency")
     assert result.returncode == 0, result.stderr
     shown = [name for name, *_ in contents(fake)["dashboards"][TITLES[2]]["cards"]]
@@ -832,7 +832,7 @@ def test_questions_of_a_table_that_is_not_exported_can_be_left_out(fake):
 
 def no_such_database(fake):
     fake.databases.popitem()
-    return "VoiceAI certified: Metabase has no database of this name"
+    return "VoiceAI certified: Metabase has no database with this name"
 
 
 def no_such_column(fake):
@@ -866,12 +866,12 @@ def test_what_is_wrong_on_the_server_is_said_in_one_line(change, fake):
     [
         ({"METABASE_URL": ""}, (), "METABASE_URL: not set"),
         ({"METABASE_API_KEY": ""}, (), "METABASE_API_KEY: not set"),
-        ({"METABASE_API_KEY": "ключ"}, (), "METABASE_API_KEY: no header can hold it"),
-        ({"METABASE_URL": "http://127.0.0.1:1"}, (), "http://127.0.0.1:1 cannot be reached"),
-        ({"METABASE_URL": "127.0.0.1"}, (), "127.0.0.1 cannot be reached"),
-        ({}, ("--schema", "a; drop"), "--schema a; drop: no name of a schema"),
+        ({"METABASE_API_KEY": "ключ"}, (), "METABASE_API_KEY: isn't a valid key"),
+        ({"METABASE_URL": "http://127.0.0.1:1"}, (), "http://127.0.0.1:1 can't be reached"),
+        ({"METABASE_URL": "127.0.0.1"}, (), "127.0.0.1 can't be reached"),
+        ({}, ("--schema", "a; drop"), "--schema a; drop: use only lowercase"),
         ({}, ("--without", "voice_ai_latencies"), "--without voice_ai_latencies: no question"),
-        ({}, ("--without", "voice_ai_asr_releases"), "the filters list what is in this table"),
+        ({}, ("--without", "voice_ai_asr_releases"), "the filters need this table"),
     ],
 )
 def test_what_is_wrong_with_the_call_is_said_in_one_line(environment, arguments, said):
@@ -889,7 +889,7 @@ def test_a_file_that_is_no_yaml_is_named_in_one_line(tmp_path):
     result = script("http://127.0.0.1:1", folder=folder)
     assert result.returncode == 1
     assert result.stderr.count("\n") == 1
-    assert "overview_outcomes.yaml: no YAML" in result.stderr
+    assert "overview_outcomes.yaml: isn't valid YAML" in result.stderr
 
 
 def test_a_session_will_do_instead_of_a_key(fake):

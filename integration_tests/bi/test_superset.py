@@ -1,8 +1,8 @@
-"""Superset for real: what each chart is answered, against MetricFlow, and how each dashboard looks.
+"""A real Superset: each chart's numbers against MetricFlow's, and how each dashboard looks.
 
-A browser opens the dashboards; the charts' questions and answers are those that it exchanges with
-the server. What MetricFlow is asked comes from the charts' files alone: a chart shows the rows of
-its axis and its groups, each filter's value and, where it has none of its own, ``(all)``.
+A browser opens the dashboards, and the tests read what the charts ask the server and what it
+answers. The questions to MetricFlow come from the charts' files alone: a chart shows the rows of
+its axis and its groups for the filters' values, and ``(all)`` for columns without one.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ from bundle import bundle  # noqa: E402
 playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not there: apt-get install chromium"),
     pytest.mark.skipif(
-        not start.BIN.is_dir(), reason="Superset is not there: make .venv-superset/installed"
+        CHROMIUM is None, reason="Chromium isn't installed: apt-get install chromium"
     ),
+    pytest.mark.skipif(not start.BIN.is_dir(), reason="Superset isn't installed: make test-bi"),
 ]
 
 TITLES = {
@@ -87,7 +87,7 @@ DASHBOARDS = {content["slug"]: content for content in files("dashboards")}
 
 
 def charts_of(slug: str) -> list[dict]:
-    """The charts of a dashboard, in the order of its file."""
+    """Return the charts of a dashboard, in the order of its file."""
     return [
         CHARTS[item["meta"]["uuid"]]
         for item in DASHBOARDS[slug]["position"].values()
@@ -97,7 +97,7 @@ def charts_of(slug: str) -> list[dict]:
 
 @dataclass(frozen=True)
 class Question:
-    """What a chart with metrics shows, in MetricFlow's words."""
+    """What a chart with metrics shows, in MetricFlow's terms."""
 
     metrics: tuple[str, ...]
     columns: tuple[str, ...]
@@ -105,7 +105,7 @@ class Question:
 
     @classmethod
     def of(cls, chart: dict, chosen: dict[str, str]) -> Question:
-        """Read a chart's file; a filter is for charts that have none of their own on its column."""
+        """Read a chart's file; a filter applies unless the chart has its own on that column."""
         params = chart["params"]
         if params.get("query_mode") == "raw":
             dimensions = [c for c in params["all_columns"] if not c.startswith("voice_ai_")]
@@ -133,7 +133,7 @@ class Question:
         return [*dict.fromkeys([*self.metrics, "voice_ai_cohort_size"])], names, self.where
 
     def expected(self, rows: list[dict], least: int) -> dict[tuple, float]:
-        """Return the numbers that may be shown, by where they stand."""
+        """Return the numbers that may be shown, by their place in the chart."""
         _, names, _ = self.asked()
         return {
             (*(label(row[name]) for name in names), metric): float(row[metric])
@@ -144,7 +144,7 @@ class Question:
         }
 
     def shown(self, data: list[dict]) -> dict[tuple, float]:
-        """Return the numbers of a chart's answer, which has a column a series."""
+        """Return the numbers of a chart's answer, which has one column per series."""
         found = {}
         place = len(self.columns) if len(data) and self.columns[-1] in data[0] else 1
         for row in data:
@@ -158,7 +158,7 @@ class Question:
 
 
 def label(value) -> str:
-    """Write a dimension's value as the charts do, and an instant as its day."""
+    """Return a dimension's value as the charts write it; an instant becomes its day."""
     if isinstance(value, float | int) and not isinstance(value, bool):
         return datetime.fromtimestamp(value / 1000, UTC).date().isoformat()
     known = {None: "not known", True: "yes", False: "no"}
@@ -167,7 +167,7 @@ def label(value) -> str:
 
 @dataclass
 class Visit:
-    """A page that was opened: what its charts asked and were told, and what went wrong."""
+    """An open page: what its charts asked, what they were told, and what went wrong."""
 
     page: object
     answers: dict[str, dict] = field(default_factory=dict)
@@ -185,7 +185,7 @@ class Visit:
                     self.answers[names[form["slice_id"]]] = response.json()["result"][0]
 
         def console(message) -> None:
-            # Superset's pages try to load a counting pixel of another host, which is not let.
+            # Superset's pages try to load a tracking pixel from another host, which is blocked.
             if message.type == "error" and "Content Security Policy" not in message.text:
                 self.problems.append(message.text)
 
@@ -194,7 +194,7 @@ class Visit:
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
 
     def wait_for(self, charts: list[dict]) -> None:
-        """Wait until every chart has drawn what it was told."""
+        """Wait until every chart is drawn."""
         for chart in charts:
             box = self.page.locator(f'[data-test-chart-name="{chart["slice_name"]}"]')
             box.locator(".slice_container, [data-test='slice-container']").first.wait_for(
@@ -207,7 +207,7 @@ class Visit:
 
 @dataclass(frozen=True)
 class Server:
-    """Superset with the dashboards, a browser logged in to it, and MetricFlow's answers."""
+    """Superset with the dashboards, a logged-in browser, and MetricFlow's answers."""
 
     superset: start.Superset
     deployment: Consumer
@@ -218,7 +218,7 @@ class Server:
     @contextmanager
     def visit(self, slug: str, width: int) -> Iterator[Visit]:
         page = self.context.new_page()
-        # As high as the whole page: charts below the window are not loaded.
+        # As tall as the whole page, because charts below the window aren't loaded.
         page.set_viewport_size({"width": width, "height": 6000})
         visit = Visit(page)
         visit.watch(self.names)
@@ -249,7 +249,7 @@ def chart_names(context, superset: start.Superset) -> dict[int, str]:
 
 @pytest.fixture(scope="module")
 def server(deployment, tmp_path_factory) -> Iterator[Server]:
-    """Start Superset, import the dashboards, log in."""
+    """Start Superset, import the dashboards, and log in."""
     where = deployment.environment
     uris = {
         variable: start.postgres_uri(
@@ -281,7 +281,7 @@ def server(deployment, tmp_path_factory) -> Iterator[Server]:
 
 @contextmanager
 def open_directory() -> Iterator[Path]:
-    """Return one outside pytest's own, which is closed to the user that PostgreSQL runs as."""
+    """Return a directory outside pytest's own, which the user PostgreSQL runs as can't enter."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o755)
         yield Path(directory)
@@ -289,7 +289,7 @@ def open_directory() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def expected(deployment, tmp_path_factory):
-    """Ask MetricFlow all at once, in a process of its own as mf is."""
+    """Ask MetricFlow everything at once, in a process of its own, as mf would be."""
     questions = {
         Question.of(chart, chosen)
         for slug in METRIC_DASHBOARDS
@@ -326,7 +326,7 @@ def compare(visit: Visit, slug: str, chosen: dict[str, str], expected: dict) -> 
 def test_every_chart_shows_what_metricflow_says(server, expected, slug) -> None:
     with server.visit(slug, 1440) as visit:
         assert compare(visit, slug, {}, expected) > 20
-        # What no filter was chosen for is looked at before one is.
+        # Look at the charts without any filter first.
         visit.answers.clear()
         for name, value in CHOSEN.items():
             choose(visit.page, name.capitalize(), value)
@@ -347,7 +347,7 @@ def test_every_chart_shows_what_metricflow_says(server, expected, slug) -> None:
 
 
 def choose(page, name: str, value: str) -> None:
-    """Choose a value in the bar of filters."""
+    """Choose a value in the filter bar."""
     item = page.locator(".ant-form-item", has=page.get_by_text(name, exact=True)).last
     item.locator(".ant-select").click()
     page.locator(".ant-select-item-option", has_text=re.compile(f"^{value}$")).last.click()
@@ -432,7 +432,7 @@ def metrics_of(server: Server, table: str) -> dict[str, dict]:
 
 
 def test_nothing_is_defined_in_a_file() -> None:
-    """A metric is defined in dbt; a dataset only picks its one row, a chart only shows it."""
+    """Metrics are defined in dbt; a dataset only picks a row, and a chart only shows it."""
     known_metrics = {
         metric["name"]
         for path in (REPOSITORY / "semantic_models").glob("*.yml")
@@ -481,7 +481,7 @@ def test_no_demo_is_said_in_one_line(tmp_path) -> None:
     told = subprocess.run(command, capture_output=True, text=True)
     assert told.returncode == 1
     assert told.stderr == (
-        f"make dashboard: {tmp_path / 'voice_ai.duckdb'}: not there;"
+        f"make dashboard: {tmp_path / 'voice_ai.duckdb'}: no such file or directory;"
         " run make demo TARGET=duckdb first\n"
     )
 

@@ -1,4 +1,4 @@
-"""A few rows on an engine, for tests of queries."""
+"""A few rows on an engine, to test queries with."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENGINES = ("duckdb", "postgres")
 
 @dataclass(frozen=True)
 class LittleWarehouse:
-    """What a query needs of `Warehouse`."""
+    """The part of `Warehouse` that queries need."""
 
     engine: str
     query: Callable[..., pd.DataFrame]
@@ -27,14 +27,14 @@ class LittleWarehouse:
 
 @contextmanager
 def little_warehouse(engine: str, *statements: str) -> Iterator[LittleWarehouse]:
-    """Run statements on an engine of their own; give what queries it."""
+    """Run statements on a fresh engine; yield a warehouse to query it with."""
     if engine == "duckdb":
         with duckdb.connect() as connection:
             for statement in statements:
                 connection.execute(statement)
             yield LittleWarehouse(engine, lambda q, values=None: connection.execute(q, values).df())
         return
-    # Not in pytest's own directory: another pytest that starts meanwhile shuts it to the server.
+    # Not in pytest's own directory, which another pytest would close to the server.
     with (
         tempfile.TemporaryDirectory() as directory,
         embedded_postgres_server(Path(directory) / "data") as server,

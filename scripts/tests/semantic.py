@@ -1,4 +1,4 @@
-"""The package's semantic models as dbt's semantic manifest has them, for tests without dbt."""
+"""The package's semantic models in the form of dbt's semantic manifest, for tests without dbt."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SEMANTICS = {
 
 
 def with_rates(frame: pd.DataFrame, rates: Sequence[Rate]) -> pd.DataFrame:
-    """Return rows of the fact with what each adds to some rates, as the warehouse computes it."""
+    """Return rows of the fact with what each adds to some rates, as the warehouse would."""
     columns = rate_columns(SEMANTICS, rates)
     with duckdb.connect() as connection:
         return frame.assign(**connection.execute(f"select {columns} from frame").df())

@@ -60,7 +60,7 @@ BENCHMARK = load_benchmark()
 
 
 def frame_of(outcome, user=None, **features) -> pd.DataFrame:
-    """A frame of eligible sessions, each of its own user unless users are given."""
+    """Return a frame of eligible sessions, each with its own user unless users are given."""
     n = len(outcome)
     words = np.where(np.asarray(outcome, dtype=bool), "abandoned", "completed")
     keys = {"session_key": np.arange(n), "user_key": np.arange(n) if user is None else user}
@@ -68,7 +68,7 @@ def frame_of(outcome, user=None, **features) -> pd.DataFrame:
 
 
 def noise(n=1200, seed=1, **features) -> pd.DataFrame:
-    """Sessions whose outcome depends on nothing."""
+    """Return sessions whose outcome depends on nothing."""
     rng = np.random.default_rng(seed)
     return frame_of(rng.random(n) < 0.4, x=rng.normal(size=n), **features)
 
@@ -124,7 +124,7 @@ def test_estimates_equal_those_of_statsmodels(effect_frame, effect):
         assert ours == pytest.approx([*theirs, *interval.loc[term]], rel=1e-6, abs=1e-9)
     assert result["likelihood_ratio_p_value"] == pytest.approx(expected.llr_pvalue, rel=1e-6)
     assert result["intercept"]["log_odds"] == pytest.approx(expected.params["const"], rel=1e-6)
-    # statsmodels leaves other levels of the same feature as they are; only language has any.
+    # statsmodels leaves a feature's other levels as they are; only language has any.
     effects = expected.get_margeff(dummy=True)
     for term, mean, error in zip(x, effects.margeff, effects.margeff_se, strict=True):
         if not term.startswith("language"):
@@ -153,9 +153,9 @@ def test_coefficients_are_unpenalised_and_errors_the_sandwich_of_the_textbook(ef
 
 
 def test_published_example_of_spector_and_mazzeo():
-    """Greene, Econometric Analysis, the logit of his table on the PSI programme.
+    """Compare with the logit in Greene, Econometric Analysis, on the PSI programme.
 
-    Ten copies of the 32 students have his coefficients, and ten times his likelihood ratio of
+    Ten copies of the 32 students have the same coefficients, and ten times the likelihood ratio of
     2 (20.59173 - 12.88963).
     """
     data = sm.datasets.spector.load_pandas().data
@@ -227,7 +227,7 @@ def test_auc_counts_ties_as_half_and_its_interval_is_that_of_hanley_and_mcneil()
 
 
 def test_predictions_come_from_fits_that_never_saw_the_user():
-    # Each user has a number of their own and one outcome; only memory could predict it.
+    # Each user has their own number and one outcome, so only memorizing users could predict it.
     rng = np.random.default_rng(5)
     user = np.repeat(np.arange(60), 20)
     outcome = (rng.random(60) < 0.5)[user]
@@ -268,19 +268,19 @@ def test_few_users_get_the_intervals_of_leaving_each_out(effect_frame):
 
 def test_hardly_any_data_set_without_an_effect_names_a_predictor():
     named = BENCHMARK.named_under_null(40, users=200, sessions_a_user=4, alike=0.6)
-    # At the promised 5 %, more than 5 of 40 would come up once in 70 runs.
+    # At the promised 5 %, more than 5 of 40 would occur in one of 70 runs.
     assert named["share_naming_a_predictor"] <= 5 / 40
     assert named["estimated"] == 40
 
 
 def test_intervals_cover_the_true_effects():
     covered = BENCHMARK.coverage(100, users=200, sessions_a_user=4, alike=0.6)["coverage"]
-    # 100 data sets tell 95 % only to within 6.5 points, at three standard errors.
+    # 100 data sets pin 95 % down only to within 6.5 points, at three standard errors.
     assert all(covered[term] >= 0.885 for term in BENCHMARK.TRUTH)
 
 
 def test_the_known_trap_is_no_evidence():
-    """A tiny coefficient, an AUC of 0.51 and four shares that sum to one name nothing."""
+    """A tiny coefficient, an AUC of 0.51 and four shares that sum to one name no predictor."""
     rng = np.random.default_rng(2024)
     n = 3000
     asr = rng.beta(8, 2, n)
@@ -502,7 +502,7 @@ def test_a_level_that_was_always_abandoned_is_reported_and_gets_no_estimate():
     assert result["excluded"]["outcome predicted perfectly (separation)"] == gone
     assert list(by_term(result)) == ["x", "language[hi]"]
     assert "language[ta]" in result["verdict"]
-    # The others are what they are in the limit: the fit to the sessions that are left.
+    # The others have their limiting values: the fit to the sessions that are left.
     rest = fit(frame[frame["language"] != "ta"])
     assert result["coefficients"] == rest["coefficients"]
 
@@ -667,7 +667,7 @@ def test_features_are_those_of_the_first_k_user_turns(run):
         }
     )
     pd.testing.assert_frame_equal(numbers.loc[expected.index], expected, check_names=False)
-    # A Decimal would be taken for a text, and each of its values for a level.
+    # A Decimal would be treated as text, and each of its values as a level.
     assert all(isinstance(v, float) for v in frame["duration_seconds"])
     assert fit_abandonment(frame.reset_index()).exit_code == 3
     first = run(feature_query('"sessions"', '"turns"', 1)).set_index("session_key")

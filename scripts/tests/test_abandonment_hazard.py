@@ -1,4 +1,4 @@
-"""The hazard by turn is counted by hand, and "early" is said only where it is."""
+"""The hazard by turn equals counts by hand, and "early" is only claimed if it is true."""
 
 import importlib.util
 from pathlib import Path
@@ -27,7 +27,7 @@ BENCHMARK = load_benchmark()
 
 
 def sessions(ends: dict[tuple[str, int], int], users: int | None = None) -> pd.DataFrame:
-    """Write so many sessions of each end after so many user turns."""
+    """Return sessions, given how many end in which way after how many user turns."""
     rows = [end for end, count in ends.items() for _ in range(count)]
     n = len(rows)
     return pd.DataFrame(rows, columns=["outcome", "user_turn_count"]).assign(
@@ -48,7 +48,7 @@ LIFE_TABLE = {
 
 
 def test_a_life_table_by_hand():
-    """Events over those at risk, as Singer and Willett (1993) tabulate them.
+    """Divide events by turns at risk, as in the tables of Singer and Willett (1993).
 
     400 sessions reach turn 1, 300 turn 2, 200 turn 3.
     """
@@ -68,7 +68,7 @@ def test_a_life_table_by_hand():
 
 
 def expanded(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row per session and turn, as a discrete-time model is fitted to."""
+    """Return one row per session and turn, which a discrete-time model is fitted to."""
     rows = [
         (user, turn, outcome == "abandoned" and turn == last)
         for user, outcome, last in frame[["user_key", "outcome", "user_turn_count"]].to_numpy()
@@ -93,7 +93,7 @@ def test_tests_are_those_of_statsmodels_on_a_row_a_turn():
     users = np.bincount(frame["user_key"])
     kish = users.sum() ** 2 / (users**2).sum()
     q = len(firsts) - 1
-    # The sandwich is the first order of leaving users out.
+    # The sandwich is a first-order approximation to leaving users out.
     found = stats.f.isf(result["even_p_value"], q, kish - q)
     assert found == pytest.approx(chi2 * (kish - q) / (q * (kish - 1)), rel=0.05)
     risk, events = _by_user(
@@ -127,7 +127,7 @@ def test_the_trend_is_the_slope_of_a_logistic_regression_on_the_turns_logarithm(
 def test_leaving_out_a_user_is_what_it_says():
     risk, events = np.array([[4, 2], [3, 1], [5, 4]]), np.array([[1, 0], [1, 1], [2, 1]])
     found = _influence(risk, events)
-    # Without the second user 3 of 9 turns in the first band, and 1 of 6 in the second.
+    # Without the second user: 3 of 9 turns in the first band, and 1 of 6 in the second.
     expected = [np.log(4 / 8) - np.log(3 / 6), np.log(2 / 5) - np.log(1 / 5)]
     assert found[1] == pytest.approx(expected)
 
@@ -135,7 +135,7 @@ def test_leaving_out_a_user_is_what_it_says():
 @pytest.mark.parametrize("scenario", [0, 1, 2])
 def test_an_even_hazard_is_hardly_ever_called_early(scenario):
     found = BENCHMARK.hazards(60, **BENCHMARK.SCENARIOS[scenario])["found"]
-    # At 2.5 % each, more than 4 of 60 would come up once in 80 runs.
+    # At 2.5 % each, more than 4 of 60 would occur in one of 80 runs.
     assert found.get("early", 0) <= 0.067
     assert found.get("late", 0) <= 0.067
     assert found.get("uneven", 0) <= 0.13
@@ -227,7 +227,7 @@ def test_every_session_is_at_risk_or_counted_by_reason():
 
 
 def test_turns_are_not_compared_where_few_users_carry_all_abandonments():
-    """An even hazard of three heavy users among 300: any pattern of theirs is chance."""
+    """With a constant hazard, any pattern among three heavy users of 300 is chance."""
     heavy = sessions({("abandoned", turn): 40 for turn in range(1, 7)}, users=3)
     others = sessions({("completed", turn): 400 for turn in range(1, 7)}, users=297)
     frame = pd.concat([heavy, others.assign(user_key=others["user_key"] + 3)], ignore_index=True)
@@ -237,7 +237,7 @@ def test_turns_are_not_compared_where_few_users_carry_all_abandonments():
 
 
 def hazards(shares: list[float], users: int = 500) -> pd.DataFrame:
-    """Write sessions of which a share of those left is abandoned after each turn."""
+    """Return sessions; after each turn, a share of those left is abandoned."""
     ends, left = {}, 6000
     for turn, share in enumerate(shares, start=1):
         ends["abandoned", turn] = round(left * share)

@@ -24,7 +24,7 @@ def tables() -> dict[str, pd.DataFrame]:
     frame = sessions(LIFE_TABLE).assign(opening_user_turns=3)
     errors = np.random.default_rng(1).binomial(3, 0.3, len(frame)) / 3
     found = study_abandonment(frame.assign(opening_error_proportion=errors)).tables()
-    # As a warehouse gives them back: null is None in texts.
+    # As a warehouse returns them, with None for a null text.
     return {name: found[name].astype(object).where(found[name].notna(), None) for name in TABLES}
 
 

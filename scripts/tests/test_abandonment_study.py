@@ -25,7 +25,7 @@ from voice_ai_analytics.statistics.intervals import clustered
 
 
 def three_ends(seed: int = 4, users: int = 700) -> pd.DataFrame:
-    """Sessions whose transfers depend on errors, and their abandonment on confidence."""
+    """Return sessions whose transfers depend on errors, and abandonment on confidence."""
     frame = BENCHMARK.simulate(seed, users=users, alike=0.4, truth={"opening_asr_confidence": -5.0})
     chance = np.random.default_rng(seed).random(len(frame))
     errors = frame["opening_error_proportion"]
@@ -131,7 +131,7 @@ def test_a_transfer_model_that_cannot_be_estimated_says_what_is_missing(frame, m
 
 @pytest.mark.parametrize(("users", "is_told"), [(10, False), (120, True)])
 def test_an_end_that_few_users_carry_names_no_feature(users, is_told):
-    """The sandwich sees 300 users, but a transfer tells of these few alone."""
+    """The sandwich sees 300 users, but all transfers come from these few."""
     frame = noise(1500).assign(user_key=np.arange(1500) % 300)
     of_few = (frame["user_key"] < users) & (frame["user_key"] % 2 == 0)
     result = fit_multinomial(frame.assign(outcome=frame["outcome"].mask(of_few, "transferred")))
@@ -156,7 +156,7 @@ def test_sessions_without_asr_confidence_leave_the_transfer_model_and_are_counte
 
 
 def delong(outcome, first, second) -> tuple[float, float]:
-    """Difference of two areas and its variance, pair by pair as DeLong and others define it."""
+    """Return the difference of two areas and its variance, pair by pair as DeLong defines it."""
     event = outcome == 1
     m, n = event.sum(), (~event).sum()
     places = []
@@ -180,7 +180,7 @@ def test_the_error_of_a_difference_of_areas_is_that_of_delong():
     difference, variance = delong(outcome, first, second)
     found = clustered(a - b, one - other, np.arange(600))
     assert a - b == pytest.approx(difference)
-    # Its divisors are those of each class less one, and here of all rows.
+    # DeLong divides by each class's size minus one; here, the divisor is all rows.
     assert found["std_error"] == pytest.approx(np.sqrt(variance), rel=0.005)
 
 
@@ -355,7 +355,7 @@ def test_failed_and_timed_out_sessions_count_as_abandoned_where_asked():
 
 
 def test_silent_sessions_move_no_slope_of_the_openings():
-    """They have a term of their own, so all else is what it is without them."""
+    """They have their own term, so everything else is the same as without them."""
     rng = np.random.default_rng(8)
     n = 1500
     frame = noise(n, opening_asr_confidence=rng.random(n), opening_user_turns=3)
@@ -366,7 +366,7 @@ def test_silent_sessions_move_no_slope_of_the_openings():
     silent = next(row for row in rows if row["setting"] == "with silent sessions")
     (term,) = main.result["coefficients"]
     slope = np.log(silent["asr_confidence_odds_ratio"])
-    # Its standard deviation is that of all rows, 100 of them at the mean.
+    # Its standard deviation is over all rows, 100 of which are at the mean.
     assert slope / np.sqrt(1400 / 1500) == pytest.approx(
         term["log_odds"] * term["standard_deviation"], rel=1e-3
     )
@@ -375,7 +375,7 @@ def test_silent_sessions_move_no_slope_of_the_openings():
 
 @pytest.mark.parametrize(("abandoned", "n"), [(95, 1500), (100, None)])
 def test_that_a_session_is_silent_is_never_what_predicts(abandoned, n):
-    """Nearly all silent sessions were abandoned; where all were, the setting is the main one."""
+    """If all silent sessions were abandoned, not just most, the setting equals the main one."""
     rng = np.random.default_rng(8)
     frame = noise(1500, opening_asr_confidence=rng.random(1500), opening_user_turns=3)
     frame.loc[:99, ["opening_user_turns", "opening_asr_confidence"]] = [0, np.nan]

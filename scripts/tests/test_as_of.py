@@ -52,7 +52,7 @@ def test_what_is_no_moment_of_the_past_is_told(text, told):
 
 
 class Project:
-    """As much of a project as the past needs."""
+    """The part of a project that queries of the past need."""
 
     directory, connection = "here", SimpleNamespace(type="duckdb")
 
@@ -72,7 +72,7 @@ class Project:
 
 @pytest.fixture
 def warehouse():
-    """A fact of which one row was another one before, and a view over it."""
+    """Return a fact with one row that was different before, and a view over it."""
     with duckdb.connect() as connection:
         connection.execute(
             """

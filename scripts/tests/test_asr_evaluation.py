@@ -1,4 +1,4 @@
-"""Word errors against published examples, counts by hand and a Levenshtein of our own."""
+"""Word errors against published examples, counts by hand and our own Levenshtein distance."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def write(path, *rows) -> None:
 
 
 def result(directory, *rows, columns=CONTRACT, normalizer="none", **options):
-    """Evaluate rows as a file."""
+    """Evaluate rows as if they were a file."""
     path = directory / "references.jsonl"
     lines = (json.dumps(dict(zip(columns, row, strict=True))) for row in rows)
     path.write_text("\n".join(lines), encoding="utf-8")
@@ -158,7 +158,7 @@ def test_scripts_without_spaces_count_characters(language, reference, hypothesis
         # Spellings, contractions and numbers, as in the appendix of the Whisper paper.
         ("whisper", "en-GB", "I'm paying twenty-five pounds, colour", "i am paying £25 color", 0),
         ("whisper", "es", "¿Qué tal?", "qué tal", 0),
-        # Whisper's own way drops the vowel signs and would cut the word in three.
+        # Whisper's own normalizer drops vowel signs, which would cut the word in three.
         ("whisper", "hi", "नमस्ते, दुनिया", "नमस्ते दुनिया", 0),
         ("basic", "ta", "வணக்கம்", "வணக்கம", 1),
     ],
@@ -207,12 +207,12 @@ def test_intervals_cover_the_truth(n) -> None:
     rng = np.random.default_rng(n)
     samples = [rate_interval(*sessions(rng, n), np.ones(n, int))[:2] for _ in range(300)]
     covered = np.mean([low <= 0.1 <= high for low, high in samples])
-    # 300 samples of 95 % are off by up to 3 points; benchmarks/asr_evaluation.py draws more.
+    # With 300 samples, 95 % can be off by up to 3 points; benchmarks/asr_evaluation.py draws more.
     assert 0.915 <= covered <= 0.985
 
 
 def test_words_of_a_session_are_alike_and_the_interval_knows() -> None:
-    """Taken as independent turns, the same words give an interval that is much too short."""
+    """If turns counted as independent, the interval would be much too short."""
     rng = np.random.default_rng(0)
     errors_of, words_of = sessions(rng, 200)
     low, high, _ = rate_interval(errors_of, words_of, np.ones(200, int))
@@ -292,7 +292,7 @@ def test_copies_count_once_and_contradictions_not_at_all(tmp_path) -> None:
 
 
 def talk(rng, n: int, shown, really) -> BinSums:
-    """Draw sessions of three turns with a shown confidence and the share of words really right."""
+    """Draw sessions of three turns, with a confidence and the true share of correct words."""
     bins = BinSums(rng)
     right = rng.uniform(0.3, 0.95, (n, 3))
     words_of = rng.integers(2, 9, (n, 3))
@@ -311,7 +311,7 @@ def same(value):
 
 def test_calibration_error_by_hand() -> None:
     bins = BinSums(np.random.default_rng(0))
-    # 40 sessions: 5 words at 0.9 of which 3 are right, and 5 at 0.5 of which 4 are.
+    # 40 sessions: 5 words at 0.9, of which 3 are right, and 5 at 0.5, of which 4 are right.
     one = np.zeros((3, BINS))
     one[:, 9], one[:, 5] = (5, 3, 4.5), (5, 4, 2.5)
     bins.add(np.repeat(one.reshape(1, -1), 40, axis=0))
@@ -366,7 +366,7 @@ def test_two_models_come_with_a_warning(tmp_path) -> None:
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory) -> dict:
-    """Two hundred sessions of two models; one more in a language of its own."""
+    """Return 200 sessions of two models, and one more in a language of its own."""
     rng = np.random.default_rng(0)
     columns = (*CONTRACT, "session_id", "asr_confidence")
     rows = []
@@ -413,7 +413,7 @@ def test_report_shows_no_number_of_a_suppressed_group(tables) -> None:
 
 
 def test_report_of_few_turns_says_that_calibration_declines(tables) -> None:
-    """As a database gives them back: a column in which nothing is known has no type."""
+    """Return tables as a database returns them: an all-null column has no type."""
     few = {}
     for name, table in tables.items():
         untyped = table[table["language"] == "es<b>"].astype(object)
@@ -509,7 +509,7 @@ def test_a_bad_file_is_one_sentence_that_names_the_line(tmp_path, name, content,
 
 @pytest.mark.parametrize("values", [[0.5, None], [True, False]])
 def test_a_parquet_column_of_texts_holds_text(tmp_path, values) -> None:
-    """Numbers written as text would be compared as words."""
+    """Numbers would otherwise be compared as if they were words."""
     columns = {"turn_id": ["1", "2"], "platform": ["p", "p"], "reference_text": ["a", "b"]}
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table(columns | {"hypothesis_text": values}), path)

@@ -1,7 +1,7 @@
 """A turn belongs to its session: references, word errors and results where turn ids repeat.
 
-A hundred sessions number their six turns 0 to 5, as most platforms do. In session s, turn t, the
-recognizer loses (s + t) % 3 of three words.
+A hundred sessions number their six turns 0 to 5, as most platforms do. In turn t of session s, the
+recognizer misses (s + t) % 3 of three words.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ERRORS, WORDS = sum(LOST.values()), 3 * len(LOST)
 
 @dataclass
 class LittleProject:
-    """What an evaluation needs of a built project."""
+    """The part of a built project that an evaluation needs."""
 
     connection: Connection
     duckdb_path: str = ""
@@ -47,22 +47,22 @@ class LittleProject:
     min_cohort_size: int = 5
 
     def require_database(self) -> None:
-        """Refuse nothing."""
+        """Accept any database."""
 
     def relation(self, model: str) -> str:
-        """Return the table that stands for a model."""
+        """Return the table that stands in for a model."""
         return f'"main_voice_ai"."{model}"'
 
     def input_relation(self, model: str) -> str:
-        """Return the table that stands for an input model."""
+        """Return the table that stands in for an input model."""
         return f'"main_raw"."{model}"'
 
     def source(self, table: str) -> tuple[str, str]:
-        """Return a source table's schema and name."""
+        """Return the schema and the name of a source table."""
         return "main_raw", f'"main_raw"."{table}"'
 
     def rows(self, *statements: str) -> list[tuple]:
-        """Run statements and return the rows of the last."""
+        """Run statements and return the rows of the last one."""
         if self.connection.type == "duckdb":
             with duckdb.connect(self.duckdb_path) as connection:
                 for statement in statements:
@@ -76,7 +76,7 @@ class LittleProject:
                 return cursor.fetchall() if cursor.description else []
 
     def fill(self, name: str, columns: dict[str, str], rows: list[tuple]) -> None:
-        """Make a table of literals; None is null."""
+        """Create a table of literals; None is null."""
         table = f"create table {name} ({', '.join(f'{c} {form}' for c, form in columns.items())})"
         values = ", ".join(
             f"({', '.join('null' if v is None else repr(v) for v in row)})" for row in rows
@@ -86,12 +86,12 @@ class LittleProject:
             self.rows(f"insert into {name} values {values}")
 
     def refer(self, rows: list[tuple], columns: tuple[str, ...] = COLUMNS) -> None:
-        """Make the input model of references."""
+        """Create the input model of references."""
         name = "main_raw.input_voice_ai__asr_references"
         self.fill(name, dict.fromkeys(columns, "text"), rows)
 
     def word_errors(self) -> list[tuple]:
-        """Return session, turn and errors of what was written."""
+        """Return session, turn and errors of the rows that were written."""
         return self.rows(
             "select session_id, turn_id, substitutions + deletions + insertions"
             " from main_raw.asr_word_errors order by 1, 2"
@@ -100,7 +100,7 @@ class LittleProject:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[dict]:
-    # Not in pytest's own directory: another pytest that starts meanwhile closes it to the server.
+    # Not in pytest's own directory, which another pytest would close to the server.
     with (
         tempfile.TemporaryDirectory() as directory,
         embedded_postgres_server(Path(directory) / "data") as server,
@@ -142,7 +142,7 @@ def project(request, tmp_path) -> LittleProject:
 
 
 def evaluate(project: LittleProject, references: Path | None = None):
-    """Evaluate as the command does: everything is committed at the end, or nothing."""
+    """Evaluate as the command does, committing everything at the end, or nothing."""
     warehouse = Warehouse(project)
     with Source(project, warehouse, None) as source:
         result = estimate(source, references)
@@ -203,7 +203,7 @@ def test_an_id_that_repeats_is_refused_without_its_session(project, tmp_path, ki
 
 @pytest.mark.parametrize("kind", ["table", "file"])
 def test_an_id_of_one_session_needs_no_session(project, tmp_path, kind) -> None:
-    """Only certified turns count: those of other sessions and in quarantine can't be meant."""
+    """Only certified turns count, not those of other sessions or in quarantine."""
     project.rows(
         "update main_voice_ai.stg_voice_ai__turns_typed set quarantine_reasons = 'broken'"
         " where session_id <> 's7'",
@@ -284,7 +284,7 @@ def end_the_process(*_) -> None:
 
 @pytest.mark.parametrize("project", ["postgres"], indirect=True)
 def test_two_evaluations_at_once_leave_the_word_errors_of_one(project, monkeypatch) -> None:
-    """Both wait for each other between emptying the table and filling it; a lock lets one in."""
+    """Without a lock, both would meet between emptying the table and filling it."""
     project.refer(REPEATING)
     evaluate(project)
     emptied, export = Barrier(2), Spool.word_errors

@@ -1,4 +1,4 @@
-"""What counts as certified is a property in dbt's manifest, wherever the file is."""
+"""Whether a node is certified is a property in dbt's manifest, wherever its file is."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_what_needs_no_project_works_where_one_was_never_built(tmp_path) -> None
         result = run(*arguments, cwd=tmp_path)
         assert result.returncode == 0, f"{arguments} {result.stdout} {result.stderr}"
     assert "No built dbt project here, so no table was written." in result.stdout
-    # Nor does it need one that was parsed and never built.
+    # A project that was parsed but never built counts as none.
     (tmp_path / "target").mkdir()
     node = {"alias": "fact_voice_ai_sessions", "schema": "main_voice_ai"}
     manifest = {"nodes": {"model.voice_ai_analytics.fact_voice_ai_sessions": node}}

@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, and nothing that stood there is lost unasked."""
+"""Files are written whole or not at all, and nothing is overwritten by accident."""
 
 import os
 import stat

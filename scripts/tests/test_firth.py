@@ -1,4 +1,4 @@
-"""Firth's estimates are those that were published."""
+"""Firth's estimates equal published ones."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from voice_ai_analytics.statistics.firth import fit_firth, profile
 
 # Neovasculation, pulsatility index, endometrium height, histology grade of 79 women: Heinze and
-# Schemper, Statistics in Medicine 21 (2002) 2409-2419, as Agresti gives them in "Foundations of
+# Schemper, Statistics in Medicine 21 (2002) 2409-2419, as listed by Agresti in "Foundations of
 # Linear and Generalized Linear Models" (2015). Columns NV PI EH HG.
 ENDOMETRIAL = """
 0 13 1.64 0;0 16 2.26 0;0 8 3.14 0;0 34 2.68 0;0 20 1.28 0;0 5 2.31 0;0 17 1.8 0;0 10 1.68 0
@@ -30,7 +30,7 @@ def endometrial() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_published_estimates_of_heinze_and_schemper(endometrial):
-    """Their table II (2.93 for neovasculation), to the digits that R's brglm2 and logistf print."""
+    """Compare with table II (2.93 for neovasculation), to the digits of R's brglm2 and logistf."""
     fit = fit_firth(*endometrial)
     assert fit.converged
     assert fit.params == pytest.approx([3.77456, 2.92927, -0.03475, -2.60416], abs=5e-6)
@@ -62,7 +62,7 @@ def test_the_profile_is_where_the_penalised_likelihood_has_fallen_by_half_of_384
     found = profile(fit, 1, columns, outcome)
 
     def best(value):
-        """The penalised likelihood on a grid of offsets is an independent maximum."""
+        """Find the maximum of the penalized likelihood independently, on a grid of offsets."""
         from scipy import optimize
 
         def negative(rest):

@@ -1,4 +1,4 @@
-"""How outcomes settle, as the report says it."""
+"""What the report says about how outcomes settle."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""The fast logistic regression gives the numbers of statsmodels."""
+"""The fast logistic regression gives the same numbers as statsmodels."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from voice_ai_analytics.statistics.logistic import fit_logistic
 
 
 def rows(n: int, seed: int = 1, alike: float = 1.0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Columns, outcomes and users; the sessions of a user are alike."""
+    """Return columns, outcomes and users; the sessions of a user are alike."""
     rng = np.random.default_rng(seed)
     columns = np.column_stack([np.ones(n), rng.normal(size=(n, 3)), rng.random((n, 2)) < 0.2])
     user = np.unique(rng.integers(0, n // 4, n), return_inverse=True)[1]
@@ -24,7 +24,7 @@ def statsmodels_fit(columns, outcome, user=None, offset=None):
     return sm.GLM(outcome, columns, sm.families.Binomial(), offset=offset).fit(**options)
 
 
-# Rows in no block, in blocks with a rest, and so many that a part of them is fitted first.
+# Less than a block, blocks with a remainder, and enough rows that some are fitted first.
 @pytest.mark.parametrize("large", [200_000, 10_000])
 def test_estimates_and_clustered_errors_equal_those_of_statsmodels(monkeypatch, large):
     monkeypatch.setattr(logistic, "LARGE", large)

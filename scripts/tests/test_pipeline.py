@@ -29,7 +29,7 @@ class Result:
 
 
 class Warehouse:
-    """Remembers what was written, and in which transaction."""
+    """Records what was written, and in which transaction."""
 
     def __init__(self, refuses: bool = False) -> None:
         self.refuses, self.written = refuses, []
@@ -42,7 +42,7 @@ class Warehouse:
 
 @pytest.fixture
 def run(monkeypatch, tmp_path):
-    """Run the analysis of some numbers; return what is in its file, and what was written."""
+    """Run the analysis of some numbers; return its file's content, and what was written."""
 
     def call(*numbers: int, refuses: bool = False, as_of: str | None = None, project=True):
         warehouse = Warehouse(refuses)

@@ -1,4 +1,4 @@
-"""What each row adds to a rate comes from the semantic models, or isn't claimed."""
+"""What each row adds to a rate comes from the semantic models, or is an error."""
 
 import duckdb
 import pytest
@@ -19,7 +19,7 @@ SESSIONS = """
     ("rate", "rows"),
     [
         (COMPLETION, [(1, 1), (0, 1), (0, 0)]),
-        # A rating counts where there is one.
+        # A session counts if it has a rating.
         (TOP_BOX, [(1, 1), (0, 1), (0, 0)]),
     ],
     ids=lambda value: getattr(value, "metric", ""),

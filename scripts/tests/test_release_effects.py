@@ -1,4 +1,4 @@
-"""Estimates of what an ASR release changed, against hand, references and published examples."""
+"""Estimates of what an ASR release changed, against hand counts and published examples."""
 
 import importlib.util
 from pathlib import Path
@@ -42,7 +42,7 @@ BENCHMARK = load_benchmark()
 
 
 def rows_of(cells, **columns) -> pd.DataFrame:
-    """Rows from (is_after, stratum, successes, sessions), each session of its own user."""
+    """Return rows from (is_after, stratum, successes, sessions), one user per session."""
     parts = [
         pd.DataFrame(
             {
@@ -89,7 +89,7 @@ def test_standardised_rates_of_kidney_stones_are_those_by_hand():
 
 
 def test_standardised_error_of_kidney_stones_is_that_by_hand():
-    """Variance of the rates at given weights, and of the weights at given rates."""
+    """Return the variance of the rates at given weights, and of the weights at given rates."""
     effect, _ = adjusted(rows_of(STONES), choose_strata(rows_of(STONES)))
     variance, gaps = 0, {}
     for is_after, stratum, k, n in STONES:
@@ -117,7 +117,7 @@ def test_adjustment_is_g_computation_of_a_saturated_model():
 
 @pytest.mark.parametrize("metric", [COMPLETION, METRICS[3]])
 def test_adjusted_error_is_that_of_leaving_out_users_in_turn(metric):
-    """The jackknife takes the weights of strata and the ratio's denominator as random too."""
+    """The jackknife treats the strata's weights and the ratio's denominator as random, too."""
     rows = simulated(users=150, sessions_of_a_user=5, weeks=4, shift=0.4, metric=metric)
     strata = choose_strata(rows)
     rows, codes = rows[strata.inside], strata.codes[strata.inside]
@@ -143,10 +143,10 @@ def test_strata_are_as_fine_as_the_users_allow():
     fine = choose_strata(rows.assign(channel=sparse))
     assert (fine.columns, fine.shared) == (MIX, 0.94)
     assert (fine.codes[sparse == "rare"] == -1).all()
-    # One in five sessions is in a stratum of nine users: those are taken together.
+    # One in five sessions is in a stratum of nine users, so those strata are merged.
     thin = (np.arange(200) % 100 // 9).astype(str)
     assert choose_strata(rows.assign(region=thin)).columns == ("language", "channel")
-    # Many sessions of few users are not many.
+    # Many sessions of few users count as few.
     assert choose_strata(rows.assign(cluster=np.arange(200) % 9)).shared == 0
 
 
@@ -180,7 +180,7 @@ def test_a_shift_of_the_mix_fools_the_raw_difference_only():
 
 
 def test_the_adjusted_interval_covers_the_truth():
-    """A short version of benchmarks/asr_release.py: 95 % of 150 is 136 to 149 by chance."""
+    """Run a short version of benchmarks/asr_release.py: by chance, 95 % of 150 is 136 to 149."""
     result = BENCHMARK.coverage(150, 9, effect=0.05, users=250, sessions_of_a_user=4, weeks=4)
     assert 0.9 < result["adjusted_covered"] < 0.995
     shocks = BENCHMARK.coverage(60, 9, effect=0.05, shock=0.06, users=400)
@@ -188,7 +188,7 @@ def test_the_adjusted_interval_covers_the_truth():
 
 
 def test_a_trend_is_taken_out_of_the_difference():
-    """Half a point a week and ten weeks between the middles: five points, all of them trend."""
+    """Half a point a week over ten weeks between the midpoints: five points, all trend."""
     rows = simulated(trend=0.005, users=4000)
     strata = choose_strata(rows)
     effect, influence = adjusted(rows, strata)
@@ -202,7 +202,7 @@ def test_a_trend_is_taken_out_of_the_difference():
 
 
 def test_paired_errors_are_counted_in_the_same_turns():
-    """By hand: 30 sessions in each of which 2 or 4 of 10 words were wrong, and now half."""
+    """Compare with a hand count: in 30 sessions, 2 or 4 of 10 words were wrong, then half."""
     errors = np.tile([1.0, 2.0], 15)
     frame = pd.DataFrame({"paired_errors_after": errors, "session_key": "s"})
     frame = frame.assign(paired_errors_before=2 * errors, user_key=np.arange(30).astype(str))
@@ -221,7 +221,7 @@ def test_a_session_counts_for_each_release_that_transcribed_it():
     rows = metric_rows(frame.assign(**dict.fromkeys(MIX)), WORD_ERRORS)
     assert rows[["numerator", "denominator"]].to_numpy().tolist() == [[1, 5], [1, 5], [2, 4]]
     assert rows["is_after"].tolist() == [False, False, True]
-    # One session is one cluster, whoever transcribed it; its week begins on Monday.
+    # A session is one cluster, whichever release transcribed it. Its week begins on Monday.
     assert rows["cluster"].tolist() == [0, 1, 1]
     assert (rows["week"] == pd.Timestamp("2026-01-05")).all()
     assert (rows["region"] == "not known").all()
@@ -267,7 +267,7 @@ def test_a_jump_is_that_of_least_squares_and_its_error_that_of_alike_weeks():
 
 
 def test_weeks_that_are_not_alike_have_the_errors_of_least_squares():
-    """An alternating series: what is left is less than nothing, so nothing is taken off."""
+    """In an alternating series the autocorrelation is negative, so there is no correction."""
     time = np.arange(-10, 10)
     rate = 0.5 + 0.01 * (-1.0) ** time
     after = (time >= 0).astype(float)
@@ -334,7 +334,7 @@ def test_a_series_declines_with_few_weeks_and_releases_side_by_side():
 
 
 def test_difference_in_differences_of_card_and_krueger():
-    """American Economic Review 84 (1994), table 3: 2.76 full-time equivalents, from cell means."""
+    """Compare with American Economic Review 84 (1994), table 3: 2.76, from cell means."""
     cells = pd.DataFrame(
         {
             "group": ["PA", "PA", "NJ", "NJ"],
@@ -344,7 +344,7 @@ def test_difference_in_differences_of_card_and_krueger():
         }
     )
     estimate, _ = within(cells, pd.Series([0.0, 0.0, 0.0, 1.0]))
-    # Of unrounded means; rounded ones give 2.75.
+    # From unrounded means; rounded means give 2.75.
     assert estimate == pytest.approx(2.76, abs=0.015)
 
 
@@ -403,7 +403,7 @@ def test_few_users_or_weeks_are_no_design():
     short = find_design(simulated(kept=("hi", "ta"), weeks=3))
     assert "fewer than 4 weeks" in difference_in_differences(short)[1]
     assert isinstance(short, Design) and isinstance(choose_strata(short.rows), Strata)
-    # Weeks of groups that kept the earlier release say nothing of the trend of those that switched.
+    # Weeks of groups that kept the earlier release say nothing about the others' trend.
     rows = simulated(kept=("hi", "ta"), users=2000)
     release = rows.loc[rows["is_after"], "week"].min()
     early = rows["week"] < release - pd.Timedelta(weeks=1)

@@ -90,7 +90,7 @@ def test_less_completion_and_more_abandonment_are_worse():
 
 
 def test_a_release_that_changes_nothing_raises_no_alarm():
-    """A short version of benchmarks/asr_release.py: of 8 runs, two alarms are unlikely."""
+    """Run a short version of benchmarks/asr_release.py: two alarms in 8 runs are unlikely."""
     assert BENCHMARK.false_alarms(8, 3, users=300)["with_a_claim"] <= 1 / 8
 
 
@@ -122,7 +122,7 @@ def test_where_groups_kept_the_earlier_release_they_are_the_comparison():
         "improved",
     )
     assert completion["ci_low"] < 0.1 < completion["ci_high"]
-    # Languages that kept the earlier release have no stratum with both.
+    # Languages that kept the earlier release have no stratum with both releases.
     assert "a release's sessions are in" in effect_of(result, "completion", "adjusted")["declined"]
     assert check_of(result, "trends of groups", "completion")["result"] == "passed"
 
@@ -135,7 +135,7 @@ def test_groups_with_other_trends_cannot_be_told_and_nothing_takes_their_place()
 
 
 def with_pairs(users: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Evaluations in which both releases transcribed the turns of some users."""
+    """Return evaluations in which both releases transcribed some users' turns."""
     sessions, evaluations = simulated()
     numbers = np.flatnonzero(evaluations["user_key"].astype(int) < users)
     for arm, share in (("before", 0.3), ("after", 0.2)):
@@ -157,7 +157,7 @@ def test_word_errors_rest_on_turns_that_both_transcribed():
 
 
 def test_verdicts_need_a_q_value_over_all_estimates_and_over_the_primary_ones():
-    """Benjamini and Hochberg (1995), section 3.2: of these 15 p values four pass at 0.05."""
+    """Compare with Benjamini and Hochberg (1995), section 3.2: four of 15 p values pass at 0.05."""
     p_values = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240]
     p_values += [0.4262, 0.5719, 0.6528, 0.7590, 1.0]
     common = {"metric": "completion", "estimate": "adjusted", "difference": 0.1, "declined": ""}
@@ -166,7 +166,7 @@ def test_verdicts_need_a_q_value_over_all_estimates_and_over_the_primary_ones():
     judged = _judged(made, [])
     assert [effect["verdict"] for effect in judged] == ["improved"] * 4 + ["no evidence"] * 11
     assert judged[3]["q_value"] == pytest.approx(15 * 0.0095 / 4)
-    # Raw differences that the mix has made significant do not lower the bar.
+    # Raw differences that are significant only because of the mix don't lower the bar.
     primary = [common | {"p_value": p, "is_primary": True} for p in (0.02, 0.5, 0.6, 0.7, 0.8)]
     raw = [common | {"p_value": 1e-9, "is_primary": False} for _ in range(5)]
     judged = _judged(primary + raw, [])
@@ -324,7 +324,7 @@ def test_tables_hold_what_the_json_holds(better):
     assert len(effects) == len(better.to_json()["effects"])
     assert effects["is_primary"].sum() == 5
     assert (effects["difference"].dtype, effects["is_primary"].dtype) == (float, bool)
-    # A number has its n, an estimate either its interval or a reason.
+    # Every number has its n, and every estimate an interval or a reason why not.
     known = effects[effects["difference"].notna()]
     assert known[["n_before", "n_after"]].notna().all().all()
     assert (known["ci_low"].notna() | (known["declined"] != "")).all()
@@ -334,7 +334,7 @@ def test_tables_hold_what_the_json_holds(better):
 
 
 def rare(events: int, of: int) -> pd.DataFrame:
-    """Give 1,425 sessions of which 28 were abandoned, then others; a user each, one stratum."""
+    """Return 1,425 sessions, 28 of them abandoned, and then others; one user each, one stratum."""
     n = 1425 + of
     abandoned = np.zeros(n, dtype=int)
     abandoned[: 28 * 50 : 50] = 1
@@ -361,7 +361,7 @@ def rare(events: int, of: int) -> pd.DataFrame:
 
 
 def test_a_rare_end_that_few_sessions_happened_to_lack_is_no_improvement():
-    # Where 2 % are abandoned, none of 75 is in 22 % of samples.
+    # If 2 % are abandoned, 22 % of samples of 75 have none.
     result = compare_releases(rare(0, 75), pd.DataFrame(), "asr-1", "asr-2", 5)
     assert verdicts(result)["abandonment"] == "cannot be told"
     (adjusted,) = (e for e in result.primary if e["metric"] == "abandonment")
@@ -382,7 +382,7 @@ def test_the_terminal_shows_all_in_80_columns(better):
     assert max(map(len, text.splitlines())) <= 80
     assert all(metric in text for metric in METRICS)
     assert " ".join(better.verdict.split()) in " ".join(text.split())
-    # A release may be named like rich's own markup.
+    # A release's name may look like rich's markup.
     stream = io.StringIO()
     render(replace(better, after="[bold]2"), Console(file=stream, width=80))
     assert "[bold]2 minus asr-1" in stream.getvalue()
@@ -423,7 +423,7 @@ from (values
     ('d', 'u2', '2026-02-02 10:00:00', null, true, 'completed')
 ) as v (session_key, user_key, started_at, asr_model, is_eligible, outcome)
 """
-# Turn t1 was transcribed by both; t2 names no model, so that its session's transcribed it.
+# Both transcribed turn t1. Turn t2 names no model, so its session's model applies.
 EVALUATIONS = """
 create table evaluations as
 select v.*, 'word' as unit, 0 as deletions, 0 as insertions from (values
@@ -445,7 +445,7 @@ def warehouse(request):
 
 
 def source(warehouse, sessions="sessions", evaluations="evaluations") -> Source:
-    """Return what an analysis reads, in place of a project."""
+    """Return a stand-in for the project that an analysis reads."""
     found = Source(SimpleNamespace(semantics=SEMANTICS), warehouse, sessions)
     found.relation = {"fact_voice_ai_asr_evaluations": evaluations}.get
     return found
@@ -467,7 +467,7 @@ def test_the_warehouse_gives_sessions_and_word_errors_of_two_releases(warehouse)
     }  # fmt: skip
     expected = pd.DataFrame(expected, index=["a", "b"], dtype=float)
     pd.testing.assert_frame_equal(numbers, expected, check_names=False, check_index_type=False)
-    # Not enough for anything, and no reason to fail.
+    # Not enough data for anything, but no reason to fail.
     assert compare_releases(sessions, evaluations, "it's 1", "two", 5).exit_code == 3
 
 

@@ -1,4 +1,4 @@
-"""The report: suppression, intervals, escaping, what is absent, and how it looks in a browser."""
+"""The report: suppression, intervals, escaping, missing data, and its look in a browser."""
 
 import json
 import re
@@ -62,7 +62,7 @@ MODEL = {
 
 
 def simulated(n: int = 6000, weeks: int = 14, seed: int = 1) -> pd.DataFrame:
-    """Sessions with differences between cohorts, a fall in errors, small cohorts and nulls."""
+    """Return sessions with cohort differences, fewer errors over time, small cohorts and nulls."""
     rng = np.random.default_rng(seed)
     user = rng.integers(0, n // 4, n)
     region = np.array(["rural", "urban", "suburban", None])[np.minimum(user % 7, 3)]
@@ -126,7 +126,7 @@ def simulated(n: int = 6000, weeks: int = 14, seed: int = 1) -> pd.DataFrame:
 
 
 class FakeClient:
-    """Answers as the semantic layer does, from its own definitions over a frame of sessions."""
+    """Answers like the semantic layer, by its own definitions, over a frame of sessions."""
 
     def __init__(self, sessions: pd.DataFrame) -> None:
         outcome = sessions["outcome"]
@@ -160,12 +160,12 @@ class FakeClient:
             return self._active()
         groups = self.sessions.groupby(keys, dropna=False, sort=False)
         rows = [[*key, *(self._value(part, m) for m in metrics)] for key, part in groups]
-        # Like a database without an order by, in no order that could be relied on.
+        # In no reliable order, like a database without an order by.
         frame = pd.DataFrame(rows[::-1], columns=[*group_by, *metrics])
         return frame.astype({m: object for m in metrics})
 
     def _active(self) -> pd.DataFrame:
-        """Distinct users in the seven days up to each week's last day with data."""
+        """Return distinct users in the seven days up to each week's last day with data."""
         day, rows = self.sessions["day"], []
         for monday in sorted(self._dimension("metric_time__week").unique()):
             last = min(monday + pd.Timedelta(days=6), day.max())
@@ -241,7 +241,7 @@ def gathered(
 
 
 def project_in(directory: Path, nodes=None, metrics=()) -> SimpleNamespace:
-    """A built project; of the latencies it measures those that are asked for."""
+    """Return a built project that measures only the given latencies."""
     measured = [METRICS[name] for name in METRICS if name in metrics or name not in LATENCY]
     semantics = SEMANTICS | {"metrics": measured}
     manifest = {"nodes": nodes or {}}
@@ -251,7 +251,7 @@ def project_in(directory: Path, nodes=None, metrics=()) -> SimpleNamespace:
 
 
 def some(n: int, **columns) -> pd.DataFrame:
-    """n sessions alike but for what is said, each of a user of its own."""
+    """Return n sessions that differ only in what is given, each with its own user."""
     row = {
         **dict.fromkeys(["region", "is_first_time_digital_user", "has_disability", "language"]),
         **dict.fromkeys(["asr_model", "asr_confidence_band"]),
@@ -270,7 +270,7 @@ def some(n: int, **columns) -> pd.DataFrame:
 
 
 class Page(HTMLParser):
-    """Tags, ids, references and text of a document."""
+    """The tags, ids, references and text of a document."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -366,13 +366,13 @@ SMALL, PROTECTING = "suppressed: fewer than 5 users", "suppressed: protects a sm
     [
         ([("a", 5, 9), ("b", 50, 90)], {}),
         ([("a", 4, 90), ("b", 50, 90), ("c", 30, 60)], {"a": SMALL, "c": PROTECTING}),
-        # Two small ones together are still fewer than five users.
+        # Two small cohorts together still have fewer than five users.
         ([("a", 1, 1), ("b", 1, 1), ("c", 9, 9)], {"a": SMALL, "b": SMALL, "c": PROTECTING}),
         ([("a", 1, 1), ("b", 2, 2)], {"a": SMALL, "b": SMALL}),
-        # Where no user is known, sessions are counted.
+        # If no user is known, sessions are counted.
         ([("a", 0, 300), ("b", 50, 90)], {}),
         ([("a", 0, 3), ("b", 50, 90)], {"a": SMALL, "b": PROTECTING}),
-        # The cohort of whom it is not known is a cohort.
+        # Unknown is a cohort, too.
         ([(None, 2, 9), ("b", 50, 90)], {None: SMALL, "b": PROTECTING}),
         ([], {}),
     ],
@@ -428,9 +428,9 @@ def test_a_gap_is_shown_only_where_nothing_hidden_follows_from_it(tmp_path):
         return gaps["suppressed"]["Voice − other channels"]
 
     assert gap(voice, ivr) == ""
-    # Both hidden channels are among the others: their sum is the total less voice.
+    # Both hidden channels are among the others, whose sum is the total minus voice.
     assert gap(voice, voice.assign(user="more"), ivr[:60], chat) == ""
-    # The unknown are hidden with ivr: voice and the others would give them away.
+    # Unknown is hidden together with ivr, because voice and the others would reveal it.
     assert gap(voice, voice, ivr[:60], chat, unknown) == SMALL
     assert gap(voice[:3], ivr) == SMALL
     assert gap(voice[:10], ivr, chat) == SMALL
@@ -495,7 +495,7 @@ def test_weeks_whose_outcomes_still_change_are_marked(tmp_path):
     assert "10 Mar 2025 (not mature) 63 100.0%" in text
     assert "3 Mar 2025 63 100.0%" in text
     assert "Outcomes from 13 Mar 2025 on aren't mature: they may still change." in text
-    # In one figure's description and table: turns with an error are what they are.
+    # Only in one figure's description and table: an error turn's rate can't change later.
     assert text.count("10 Mar 2025 (not mature)") == 2
 
 
@@ -618,7 +618,7 @@ def test_hostile_text_is_text_everywhere(tmp_path):
     assert not [name for name, _ in page.attributes if name.startswith("on")]
     shown = '<script>alert("1")</script>&amp; $x^2$ עברית 😀'
     assert page.text.count(shown) > 6
-    # Drawn labels are cut, and still text: no formula, no tag.
+    # Drawn labels are cut, but remain text: no formula, no tag.
     assert any(text.startswith("<script>ale…") for text in page.texts)
     assert any(text.startswith("$x^2$ · n 40") for text in page.texts)
     assert not {"\x00", "\u202e"} & set(html)
@@ -690,12 +690,12 @@ def test_the_page_in_a_browser(html, tmp_path):
             boxes = [plot.bounding_box() for plot in page.locator("figure svg[role=img]").all()]
             assert len(boxes) == 14
             assert all(box["width"] > 250 and box["height"] > 60 for box in boxes)
-            # Closed or open, tables scroll inside their own box.
+            # Tables scroll inside their own box, closed or open.
             for _ in range(2):
                 across = page.evaluate("document.documentElement.scrollWidth")
                 assert across == width
                 page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
-            # Whatever the fonts, the two texts of a line do not overlap.
+            # The two texts of a line don't overlap, whatever the font.
             assert page.evaluate(OVERLAPS) == []
             assert told == [] and asked == [path.as_uri()]
         browser.close()

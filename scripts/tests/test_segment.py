@@ -74,7 +74,7 @@ def result(planted):
 
 
 def tidy(n=400, **columns) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Sessions of as many users of which nothing is known but what is given."""
+    """Return sessions, one per user, with nothing known but what is given."""
     sessions = pd.DataFrame(
         {
             "session_key": np.arange(n),
@@ -198,7 +198,7 @@ def test_levels_are_compared_as_the_gap_metrics_compare_them():
     known = sessions[sessions["channel"].notna()]
     shares = known.groupby(known["channel"] == "voice")["is_completed"].mean()
     assert voice["gap"] == pytest.approx(shares[True] - shares[False])
-    # Not known is a group, and is compared with nothing.
+    # Unknown is a group, but isn't compared with anything.
     unknown = by_comparison(rows)["channel", None, COMPLETION]
     assert (unknown["n"], unknown["gap"], unknown["reference"]) == (150, None, None)
     assert voice["n"] + voice["reference_n"] == 450
@@ -208,7 +208,7 @@ def test_levels_are_compared_as_the_gap_metrics_compare_them():
 def test_small_cohorts_are_suppressed_and_cannot_be_computed():
     languages = ["xx"] * 3 + ["sw"] * 60 + ["en"] * 337
     rows = gaps_of(tidy(400, language=languages)[0])
-    # sw would give xx away: the total less en and sw is xx.
+    # sw would reveal xx, which is the total minus en and sw.
     for level in ("xx", "sw"):
         row = rows["language", level, COMPLETION]
         assert row["suppressed"]
@@ -218,7 +218,7 @@ def test_small_cohorts_are_suppressed_and_cannot_be_computed():
 
 @pytest.mark.parametrize("heavy", [False, True])
 def test_few_users_have_no_interval(heavy):
-    # 29 users, or 100 of whom one has nine tenths of the sessions.
+    # 29 users, or 100 of which one has nine tenths of the sessions.
     user = np.arange(400) if not heavy else np.where(np.arange(400) < 300, np.arange(400), 300)
     group = np.arange(400) < 29 if not heavy else np.arange(400) >= 270
     part = (np.arange(400) % 2).astype(float)
@@ -251,7 +251,7 @@ def test_order_of_rows_does_not_matter(planted, result):
 
 
 def test_the_tree_splits_where_the_eye_does():
-    # Of ivr sessions with two errors or more, one in ten is completed; of all others nine.
+    # One in ten ivr sessions with two or more errors is completed; of all others, nine in ten.
     n = 3000
     errors, channel = np.arange(n) % 4, np.resize(["ivr", "chat", "voice"], n)
     bad = (errors >= 2) & (channel == "ivr")
@@ -277,7 +277,7 @@ def test_a_planted_segment_is_found_with_its_held_out_estimate(planted, result):
     assert worst["ci_low"] < worst["gap"] < worst["ci_high"] < 0
     held_out = worst["n"] + worst["reference_n"]
     assert held_out == result.found["held_out_sessions"]
-    # Users are on one side only.
+    # Each user is on one side only.
     sample = reached(*planted)
     assert held_out + result.found["search_sessions"] == len(sample)
     users = result.found["search_users"] + result.found["held_out_users"]
@@ -292,7 +292,7 @@ def test_unknown_numbers_go_where_the_rule_says():
     sessions, openings = tidy(n, is_completed=completed)
     openings = openings.assign(opening_asr_confidence=confidence, opening_errors=0.0)
     (row,) = find_segments(sessions, openings, 5)["segments"]
-    # The cut lies half-way between 0.1 and 0.2.
+    # The cut is halfway between 0.1 and 0.2.
     label = "mean ASR confidence of the first 3 user turns"
     assert row["rule"] in (f"{label}: below 0.15 or not known", f"{label}: 0.15 or more")
 
@@ -306,7 +306,7 @@ def test_sessions_that_ended_in_their_opening_are_not_looked_at():
 
 
 def test_little_is_named_where_there_is_nothing():
-    # If 1 in 20 were named, 4 or more of 20 would come by chance once in 63.
+    # If 1 in 20 is named, 4 or more of 20 occur by chance once in 63 runs.
     nulls = BENCHMARK.nulls(World(250, tail=2.5), 20)
     assert nulls["named_a_gap"] * 20 < 4
     assert nulls["showed_a_segment"] * 20 < 4
@@ -426,7 +426,7 @@ def test_queries_read_the_certified_tables(run):
     (session,), (opening,) = (frame.to_dict("records") for frame in (sessions, openings))
     assert (session["has_disability"], session["started_hour"]) == ("true", 18.0)
     assert pd.isna(session["is_first_time_digital_user"])
-    # A fourth user turn, and one that is not the user's, are not of the opening; t ended in its.
+    # The opening excludes a fourth user turn and other speakers' turns; t ended during its own.
     assert opening == pytest.approx(
         {
             "session_key": "s",

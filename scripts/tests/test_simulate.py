@@ -1,4 +1,4 @@
-"""What `simulate` writes, recounted by other means than the ones that wrote it."""
+"""What `simulate` writes, recounted by code that shares nothing with it."""
 
 import csv
 import hashlib
@@ -94,7 +94,7 @@ def confidence_is_valid(text: str) -> bool:
 
 
 class Recount:
-    """The rows of a run, split into valid ones and contract breaches, by Python alone."""
+    """The rows of a run, split into valid ones and contract breaches in plain Python."""
 
     def __init__(self, directory: Path) -> None:
         self.raw = read(directory)
@@ -153,7 +153,7 @@ class Recount:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """2,000 sessions in three chunks: what holds within a chunk must hold across them."""
+    """Return 2,000 sessions in three chunks: what holds in a chunk must hold across them."""
     directory = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CHUNK", 700)
@@ -215,7 +215,7 @@ def test_references_are_of_spoken_turns_and_as_right_as_the_truth_says(run):
 
 @pytest.fixture(scope="module")
 def both_numberings(tmp_path_factory):
-    """Return two runs of one seed: turn ids of their own, and turn ids that repeat."""
+    """Return two runs of one seed: with unique turn ids, and with turn ids that repeat."""
     directories = [tmp_path_factory.mktemp(name) for name in ("own", "repeating")]
     truths = [
         simulate(directory, 400, 3, repeats_turn_ids=repeats)
@@ -412,7 +412,7 @@ def test_conversations_alternate_and_last_as_long_as_their_turns(run):
 
 @pytest.fixture(scope="module", params=[False, True], ids=["effects", "null"])
 def openings(request, tmp_path_factory):
-    """Truth, and one row per session with the features of its first three user turns."""
+    """Return the truth, and one row per session with features of its first three user turns."""
     directory = tmp_path_factory.mktemp("openings")
     truth = simulate(directory, 20_000, 3, null_effects=request.param)
     sessions = pd.read_csv(directory / "voice_sessions.csv").dropna(subset="session_id")
@@ -420,7 +420,7 @@ def openings(request, tmp_path_factory):
     turns = pd.read_csv(directory / "voice_turns.csv", dtype={"asr_confidence": "object"})
     turns["heard"] = pd.to_numeric(turns["asr_confidence"], errors="coerce")
     turns["failed"] = turns["error_type"].notna().astype(float)
-    # The breaches among user turns come last in their session, behind three others.
+    # Breaches among user turns come last in their session, after three others.
     turns = turns[turns["speaker"] == "user"].sort_values(
         ["session_id", "turn_number"], kind="stable"
     )

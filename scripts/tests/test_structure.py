@@ -1,4 +1,4 @@
-"""Imports go one way: from the command down to statistics, and never back."""
+"""Imports go one way: from the command down to statistics, never back."""
 
 import ast
 import subprocess
@@ -14,7 +14,7 @@ from voice_ai_analytics.pipeline import ANALYSES
 
 PACKAGE = "voice_ai_analytics"
 ROOT = Path(voice_ai_analytics.__file__).parent
-# From the ground up. Rooms of one floor don't know each other.
+# From the bottom up. Modules of one layer don't import each other.
 FLOORS = [
     {"errors", "plain", "wording", "postgres", "statistics"},
     {"files", "profile", "simulate"},
@@ -50,7 +50,7 @@ def imports(name: str) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             source = resolve_name("." * node.level + (node.module or ""), name)
-            # What is imported may be a module, or a name in one.
+            # An import may name a module, or something in it.
             inside = {f"{source}.{alias.name}" for alias in node.names} & set(MODULES)
             found |= inside or {source}
     return found & set(MODULES)

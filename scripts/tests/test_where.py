@@ -1,4 +1,4 @@
-"""Where-clauses of strangers: what may pass, and that nothing else does."""
+"""Where-clauses from strangers: what is allowed, and that nothing else passes."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_misspelt_dimension_is_answered_with_the_nearest() -> None:
 @example("' or 1 = 1 --")
 @example("\\' or 1 = 1 --")
 def test_a_text_stays_a_text(text) -> None:
-    """As a value, whatever it holds; quotes are doubled and nothing else is special."""
+    """A value can hold anything: quotes are doubled, and nothing else is special."""
     clause = "voice_ai_session__channel = '" + text.replace("'", "''") + "'"
     try:
         written = read(clause)

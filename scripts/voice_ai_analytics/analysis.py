@@ -1,6 +1,6 @@
 """What every analysis shares: what it may read, and what its result can do.
 
-An analysis is one folder with the same doors:
+Every analysis is one folder with the same modules:
 
 - ``frame.py`` reads its rows, in SQL.
 - ``estimate.py`` has ``estimate(source, **options)``, which returns a `Result`.

@@ -1,4 +1,4 @@
--- A release serves from its release day until the next release.
+-- A release is in service from its release day until the next release.
 with asr_releases as (
 
     select

@@ -12,8 +12,8 @@ select
         else speaker
     end as speaker,
     created_at as started_at,
-    -- A duration that isn't a number, or is impossibly long, stays as it is: it can't be read as an instant, so the turn
-    -- is quarantined.
+    -- A duration that isn't a number, or is impossibly long, is passed on as it is. It can't be read as an instant, so
+    -- the turn is quarantined.
     case
         when {{ duration }} is null or abs({{ duration }}) > 1e9 then turn_duration_sec
         when {{ started_at }} is not null

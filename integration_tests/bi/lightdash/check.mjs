@@ -1,6 +1,6 @@
 // What `lightdash deploy` and `lightdash upload` do, without a Lightdash server: compile the manifest, check
 // charts and dashboards against their schemas, and run each tile's query under each choice of filters.
-// Reads a JSON job from standard input, and writes JSON to the file it names: Lightdash talks on standard output.
+// Reads a JSON job from standard input and writes JSON to the file it names, because Lightdash prints to standard output.
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -42,9 +42,9 @@ const written = {
 };
 const plain = (_, value) => (typeof value === 'bigint' ? Number(value) : value);
 writeFileSync(job.output, JSON.stringify(written, plain));
-process.exit(); // the client keeps its connections for a while
+process.exit(); // the client would keep its connections open for a while
 
-// The steps of Lightdash's command line, in its order.
+// The steps of Lightdash's command line, in order.
 async function compile() {
     const models = lightdash.getCompiledModels(lightdash.getModelsFromManifest(manifest));
     const validator = new lightdash.ManifestValidator(lightdash.getDbtManifestVersion(manifest));
@@ -104,8 +104,8 @@ async function answer(dashboard, tile, choice, values) {
     return { dashboard: dashboard.slug, chart: chart.slug, choice, sql, rows, filters: metricQuery.filters };
 }
 
-// Lightdash's server builds the whole statement, and is not on npm. The expressions, joins and conditions below
-// are those its compiler made; the statement around them has the server's shape: aggregate, then filter by metrics.
+// Lightdash's server, which builds the whole statement, isn't on npm. The expressions, joins and conditions below come
+// from its compiler; the statement around them has the server's shape: aggregate, then filter by metrics.
 function queryOf(explore, metricQuery) {
     const quote = client.getFieldQuoteChar();
     const dimensions = lightdash.getDimensionMapFromTables(explore.tables);
@@ -123,7 +123,7 @@ function queryOf(explore, metricQuery) {
             'UTC',
         );
     const metricIds = new Set([...metricQuery.metrics, ...rulesOf('metrics').map((rule) => rule.target.fieldId)]);
-    // As on the server, a metric's inputs are columns too: a Set is walked on to what is added meanwhile.
+    // As on the server, a metric's inputs are columns too. Iterating over a Set also visits what is added meanwhile.
     for (const id of metricIds) {
         for (const { refTable, refName } of lightdash.parseAllReferences(metrics[id].sql, metrics[id].table)) {
             const input = `${refTable}_${refName}`;

@@ -1,5 +1,5 @@
-{#- A US Eastern wall-clock time as a UTC timestamp. Both engines read the hour that autumn repeats as its second
-    pass; it is the first where that is not before `not_before`, which may be null. -#}
+{#- Converts a US Eastern wall-clock time to a UTC timestamp. In the hour that repeats in autumn, both engines assume
+    the second pass. This assumes the first, unless that is earlier than `not_before` or `not_before` is null. -#}
 {% macro eastern_to_utc(wall_clock, not_before) -%}
     {%- set latest = "timezone('UTC', timezone('America/New_York', " ~ wall_clock ~ "))" -%}
     {%- set earlier = latest ~ " - interval '1 hour'" -%}

@@ -1,12 +1,12 @@
--- One row per call folder. A folder without a log is a call whose course and end were not recorded: a session without
--- turns that starts when metadata.json says. The channel is ivr, a spoken service on the telephone, rather than voice,
--- an assistant of one's own. Nothing in the data says how a call ended, so outcomes are unknown.
+-- One row per call folder. A folder without a log is a call whose course and end weren't recorded: a session without
+-- turns, which starts when metadata.json says. The channel is ivr, because this is a spoken service on the telephone,
+-- not a personal voice assistant. Nothing in the data says how a call ended, so outcomes are unknown.
 
 with calls as (
 
     select
         folders.call_id,
-        -- 'Salted__' in base 64: enciphered anew in each call, so the same caller is never seen twice.
+        -- 'Salted__' in base 64: enciphered with a new salt in each call, so a caller can't be recognized.
         case when metadata.number not like 'U2FsdGVkX1%' then metadata.number end as caller,
         {{ voice_ai_analytics.read_timestamp({'metadata.time': 'text'}, 'metadata.time') }} as came_in_at,
         {{ voice_ai_analytics.read_timestamp({'logs.start_time': 'text'}, 'logs.start_time') }} as eastern_start,

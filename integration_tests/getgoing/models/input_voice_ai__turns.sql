@@ -1,4 +1,4 @@
--- One row per line of a call's history, which has no times and no confidences.
+-- One row per line of a call's history, which has neither times nor confidences.
 
 select
     call_id || '-' || cast(position as {{ dbt.type_string() }}) as turn_id,

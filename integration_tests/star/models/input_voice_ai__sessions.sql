@@ -1,7 +1,7 @@
--- One row per dialogue file, from its first timed event to its last. The file's name is the id: it is the DialogueID, and
--- a file that cannot be read has it too. A dialogue without a timed event has no start, so the package quarantines it.
--- The questionnaires are left out: yes-or-no answers to questions that differ from task to task and from batch to
--- batch are no rating from 1 to 5.
+-- One row per dialogue file, from its first timed event to its last. The file name is the id: it equals the DialogueID,
+-- and even an unreadable file has one. A dialogue without a timed event has no start, so the package quarantines it.
+-- The questionnaires are left out: yes-or-no answers to questions that differ between tasks and batches aren't a rating
+-- from 1 to 5.
 
 with dialogues as (
 

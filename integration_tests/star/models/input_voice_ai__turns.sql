@@ -1,7 +1,7 @@
--- One row per message that the other side reads, numbered by its place in the dialogue. The Wizard is the person who
--- plays the assistant: pick_suggestion sends one of the suggested sentences, utter one of their own.
--- Not turns: request_suggestions (a draft), query and return_item (the Wizard's look-ups), instruct (a stage direction
--- to the user), select_* and complete (buttons).
+-- One row per message that the other side reads, numbered in order. The Wizard is the person who plays the assistant:
+-- pick_suggestion sends a suggested sentence, utter one of their own. These actions aren't turns: request_suggestions
+-- (a draft), query and return_item (the Wizard's look-ups), instruct (a stage direction to the user), select_* and
+-- complete (buttons).
 
 select
     file_name || '-' || cast(position as {{ dbt.type_string() }}) as turn_id,

@@ -1,4 +1,4 @@
--- One row per event, with its instant; null where it has none, or none between 2001 and 2100.
+-- One row per event, with its instant. Null if it has none between 2001 and 2100.
 
 with events as (
 

@@ -19,7 +19,7 @@ class Declined(Exception):
 
 @dataclass
 class Sample:
-    """The sessions still in the model, why others left, and the terms that remain."""
+    """The sessions still in the model, why others were left out, and the terms that remain."""
 
     sessions: pd.DataFrame
     excluded: dict[str, int]

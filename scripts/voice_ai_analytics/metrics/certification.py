@@ -17,7 +17,7 @@ class CertifiedBuild:
     certified_at: datetime
 
     def __str__(self) -> str:
-        """Return it for a message."""
+        """Return the build as text for a message."""
         return f"{self.build_id}, certified at {self.certified_at:%Y-%m-%d %H:%M:%S} UTC"
 
 

@@ -217,5 +217,5 @@ def svg(figure: Figure, name: str, title: str, description: str) -> Markup:
 
 
 def describe(marks: Sequence[Mark]) -> str:
-    """Tell the marks of a plot in one text."""
+    """Return one text that describes the marks of a plot."""
     return "; ".join(f"{mark.label}: {mark.text}" for mark in marks) + "."

@@ -1,1 +1,1 @@
-"""Certified metrics for programs of others."""
+"""Certified metrics, served to other programs."""
