@@ -1,5 +1,5 @@
-{#- The current row of each id, as a subquery in parentheses: good rows whose id comes once, and of the others the first
-    version. `versions` is the relation that macro `versions` made. -#}
+{#- Current row of each id, as a subquery in parentheses: valid rows whose id occurs once, and version 1 of the others.
+    `versions` is the relation that the macro `versions` built. -#}
 {% macro current_rows(rows, versions, ids, columns) -%}
 (
     select {{ columns | join(', ') }}

@@ -1,5 +1,5 @@
-{#- A surrogate key over ids, each given by the platform. The length of all but the last goes in front: joined plainly,
-    ('a', 'b-c') and ('a-b', 'c') would have the same key. -#}
+{#- Surrogate key of a session or a turn. It includes the length of every id but the last: with colons alone, ('a',
+    'b:c') and ('a:b', 'c') would have the same key. -#}
 {% macro key(platform, session_id, turn_id=none) -%}
     {%- set text = dbt.type_string() -%}
     md5(

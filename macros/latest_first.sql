@@ -1,5 +1,5 @@
-{#- The order that decides which of several rows with one id is kept: the latest by updated_at, then by
-    loaded_at, then a fixed tie-break over all other columns. Rows that tie in everything are the same row. -#}
+{#- Sort order that puts the current one of several rows with the same id first: the latest by updated_at, then
+    loaded_at, then every other column. Rows that tie in everything are identical. -#}
 {% macro latest_first(table, extra_columns=[], alias=none) -%}
     {%- set columns = voice_ai_analytics.input_contract(table).columns.keys() | list + extra_columns -%}
     {%- set dates = ['updated_at', 'loaded_at'] -%}

@@ -1,8 +1,7 @@
-{#- Text naming every rule a row breaks, comma separated; null for a row that breaks none.
-    `rules` maps a reason to the condition that is true for an offending row; values that could not be read,
-    which typed_input found, come first. -#}
+{#- Names of all rules that a row breaks, separated by commas. Null for a valid row. `rules` maps each reason to the
+    condition that is true for a row that breaks the rule. Values that typed_input couldn't convert come first. -#}
 {% macro quarantine_reasons(rules) -%}
-    {#- The text is made for broken rows only: most rows are good, and a test of conditions is cheaper than a text. -#}
+    {#- Most rows are valid, and testing the conditions is cheaper than building the text. -#}
     case
         when
             unreadable_reasons is not null

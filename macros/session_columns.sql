@@ -1,4 +1,4 @@
-{#- The fact's columns that come from a session's own row, as a list. -#}
+{#- Columns of the fact that come from the session's own row, as a list. -#}
 {% macro session_columns() -%}
     {{ return([
         'session_key', 'platform', 'session_id', 'user_key', 'channel', 'language', 'asr_model', 'bot_version',

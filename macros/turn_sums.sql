@@ -1,5 +1,5 @@
-{#- The counts and sums of a session's turns, as a dictionary from column to the expression that makes it in a select that
-    groups turns by session. -#}
+{#- Counts and sums over the turns of a session, as a dictionary from column to SQL expression, for a query that groups
+    turns by session. -#}
 {% macro turn_sums() -%}
     {%- set user_confidence = "case when speaker = 'user' then asr_confidence end" -%}
     {%- set sums = {'turn_count': 'count(*)'} -%}

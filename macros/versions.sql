@@ -1,7 +1,6 @@
-{#- Selects the rows of one thing that need a decision, each with its version_number: rejected rows (null), and good rows
-    whose id comes more than once (1 is the current one, then older ones). A good row that is its id's only one isn't
-    there. Only ids that come more than once are ordered: ordering all is many times the work.
-    `rows` is a subquery in parentheses, `ids` are the columns of the id. -#}
+{#- Selects the rows that need a decision, with their version_number: rejected rows (null), and valid rows whose id
+    occurs more than once (1 for the current row, then older ones). Leaves out valid rows whose id occurs once, because
+    sorting all rows is many times the work. `rows` is a subquery in parentheses, `ids` are the columns of the id. -#}
 {% macro versions(table, rows, ids, extra_columns=[]) -%}
 with repeated as (
 

@@ -1,5 +1,5 @@
-{#- A model's relation as an earlier build left it; none where it isn't there yet. This is how models read what is already
-    certified. It can't be a ref, because the certified model depends on them. -#}
+{#- Relation of a model as an earlier build left it, or none if it doesn't exist yet. Models use it to read what is
+    already certified: that can't be a ref, because the certified model depends on them. -#}
 {% macro as_built(model_name) -%}
     {%- if not execute -%} {{ return(none) }} {%- endif -%}
     {%- set node = graph.nodes['model.voice_ai_analytics.' ~ model_name] -%}

@@ -1,5 +1,5 @@
-{#- The range of a backfill (dbt's own --event-time-start and --event-time-end) as two timestamp literals; none where there
-    is none. -#}
+{#- Range of a backfill (dbt's own --event-time-start and --event-time-end) as two timestamp literals, or none if the
+    build isn't a backfill. -#}
 {% macro backfill_range() -%}
     {%- set start = invocation_args_dict.get('event_time_start') -%}
     {%- if not start -%} {{ return(none) }} {%- endif -%}

@@ -1,4 +1,4 @@
-{#- The table that holds the id of the build at work, beside the staging models. -#}
+{#- Lock table with the id of the running build, in the schema of the staging models. -#}
 {% macro build_lock() -%}
     {%- set build = graph.nodes['model.voice_ai_analytics.int_voice_ai__build'] -%}
     {{ return(api.Relation.create(

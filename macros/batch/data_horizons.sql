@@ -1,5 +1,6 @@
-{#- The newest start in the data with this build (`now`), and the ends that became or ceased to be a day older than it
-    since the last build (`low` to `high`), as SQL. In a full build, `rebuilt` is all sessions. -#}
+{#- Which callbacks can be known, as a dictionary of SQL: the newest start in the data as of this build (`now`), and the
+    range of session ends that became, or ceased to be, 24 hours older than it since the last build (`low` to `high`). A
+    full build needs only `now`, which it takes from all its sessions (`rebuilt`). -#}
 {% macro data_horizons(build, sessions, to_rebuild, rebuilt) -%}
     {%- if build.is_full or not execute -%}
         {{ return({'now': '(select max(started_at) from ' ~ rebuilt ~ ')'}) }}

@@ -1,4 +1,4 @@
-{#- Pre-hook of int_voice_ai__load_days: keeps the days of the last certified build, with which this build's are compared. -#}
+{#- Pre-hook of int_voice_ai__load_days. Keeps only the last certified build's days, to compare with this build's. -#}
 {% macro forget_load_days() -%}
     {%- set builds = voice_ai_analytics.as_built('voice_ai_builds') -%}
     {%- if is_incremental() %}

@@ -1,5 +1,5 @@
-{#- Pre-hook of every model, seed and snapshot: holds the build while it is made, and stops where another build has
-    started. -#}
+{#- Pre-hook of every model, seed and snapshot. Stops this build if another one has started, and otherwise keeps others
+    from starting while the node is built. -#}
 {% macro hold_the_build() -%}
     {%- if execute and flags.WHICH in ('build', 'run', 'seed', 'snapshot', 'retry') -%}
         {{ return(adapter.dispatch('voice_ai_hold_the_build', 'voice_ai_analytics')()) }}

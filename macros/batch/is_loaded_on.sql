@@ -1,5 +1,6 @@
-{#- True for a row whose loaded_at lies on one of the days; the day 'unknown' is that of rows whose loaded_at is missing or
-    impossible. Ranges of instants, so that an engine can use the table's order or an index on loaded_at. -#}
+{#- True for a row whose loaded_at, or whose range from `first` to `last`, touches one of the days. The day 'unknown'
+    stands for rows whose loaded_at is missing or impossible. Compares timestamps, not dates, so that an engine can use
+    an index on loaded_at or the order of the table. -#}
 {% macro is_loaded_on(days, first='loaded_at', last='loaded_at') -%}
     {%- if not days -%} false {%- else -%}
     (

@@ -1,5 +1,5 @@
-{#- True for a row that was loaded when the build began, or whose loaded_at is missing or impossible. Rows that arrive while a
-    build runs are left to the next one. -#}
+{#- True for a row that was loaded when the build started, or whose loaded_at is missing or impossible. Rows that arrive
+    during a build wait for the next one. -#}
 {% macro is_loaded_until(until) -%}
     {%- if not until -%} true
     {%- else -%}

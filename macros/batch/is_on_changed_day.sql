@@ -1,5 +1,5 @@
-{#- True for an input row that a batch has to look at: loaded on a day that differs from what the last certified build
-    read, or started in the range of a backfill. -#}
+{#- True for an input row that a batch has to read: it was loaded on a day that differs from what the last certified
+    build read, or started within the range of a backfill. -#}
 {% macro is_on_changed_day(table, build) -%}
     {%- set backfill = voice_ai_analytics.backfill_range() -%}
     (

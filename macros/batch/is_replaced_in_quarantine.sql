@@ -1,4 +1,4 @@
-{#- True for a quarantined row that this batch replaces: one of a session to rebuild, or one of a changed day. -#}
+{#- True for a quarantined row that this batch replaces, because it reads the row's session, user or day again. -#}
 {% macro is_replaced_in_quarantine(table, build) -%}
     {%- if table == 'users' -%}
         {%- set versions = ref('int_voice_ai__users_versions') -%}

@@ -1,5 +1,6 @@
-{#- The last certified build as a row of voice_ai_builds; none where everything has to be read: the first build,
-    --full-refresh, other rules than then, a durable table that is gone, or inputs that don't say when they were loaded. -#}
+{#- Row of voice_ai_builds for the last certified build, or none if this build has to read everything: it is the first,
+    runs with --full-refresh or under different rules, lacks a table that earlier builds left, or has inputs without
+    loaded_at. -#}
 {% macro last_certified_build(rules) -%}
     {%- set builds = voice_ai_analytics.as_built('voice_ai_builds') -%}
     {%- set durable = [

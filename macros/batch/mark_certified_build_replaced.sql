@@ -1,5 +1,5 @@
-{#- Pre-hook of the fact, in the transaction that replaces it: from then on until this build is certified, no row of
-    voice_ai_builds describes the certified tables, and exports and the API refuse to read them. -#}
+{#- Pre-hook of the fact, in the transaction that replaces its rows. From then until this build is certified, no row of
+    voice_ai_builds describes the certified tables, so exports and the API refuse to read them. -#}
 {% macro mark_certified_build_replaced() -%}
     {%- set builds = voice_ai_analytics.as_built('voice_ai_builds') -%}
     {%- if builds and 'replaced_at' in adapter.get_columns_in_relation(builds) | map(attribute='name') -%}

@@ -1,5 +1,5 @@
-{#- Pre-hook of an incremental model, in the transaction that inserts the new rows: removes the rows that these replace.
-    `condition` says which rows a batch replaces; a full build replaces all. -#}
+{#- Pre-hook of an incremental model, in the transaction that inserts the new rows. Deletes the rows that they replace:
+    in a batch those that meet `condition`, in a full build all of them. -#}
 {% macro remove_replaced_rows(condition) -%}
     {%- if is_incremental() -%}
 delete from {{ this }}

@@ -1,9 +1,9 @@
-{#- The typed rows of sessions or turns that this build reads, as a subquery in parentheses. A full build reads everything.
-    A batch reads every row, however old, of the sessions to rebuild, and all other rows of the days that changed: those
-    name no session, or none that is known.
-    Rows that arrived after the build began are left to the next one. Old rows are looked for from the day on which the first
-    row of any session to rebuild was loaded, so that an engine which keeps tables in load order, or has an index on
-    loaded_at, doesn't read all of history. -#}
+{#- Typed rows of sessions or turns that this build reads, as a subquery in parentheses. A full build reads everything.
+    A batch reads every row, however old, of the sessions to rebuild, plus the other rows on changed days, which name no
+    session or one without a session row.
+    Rows that arrive after the build started wait for the next one. The search for old rows starts at the earliest load
+    among the sessions to rebuild, so that an engine with an index on loaded_at, or tables in load order, doesn't read
+    all of history. -#}
 {% macro rows_of_build(table, build) -%}
     {%- set typed_rows = ref('stg_voice_ai__' ~ table ~ '_typed') -%}
     {%- set to_rebuild = ref('int_voice_ai__sessions_to_rebuild') -%}

@@ -1,6 +1,6 @@
-{#- A digest of everything that decides how a row is read, besides the row: this package's version, macros, models and seeds,
-    the consumer's input models, vars, outcome mapping, and the columns of the inputs. A build that finds another digest
-    than the last one reads everything again, so that nobody has to remember --full-refresh. -#}
+{#- Digest of everything besides the row itself that decides how a row is read: this package's version, macros, models
+    and seeds; the consumer's input models, vars and outcome mapping; and the columns of the inputs. A build whose
+    digest differs from the last one's reads everything again, so no one has to remember --full-refresh. -#}
 {% macro rules_digest() -%}
     {%- set mapping = ref('stg_voice_ai__outcome_mapping') -%}
     {%- set inputs = [ref('input_voice_ai__sessions'), ref('input_voice_ai__turns'), ref('input_voice_ai__users')] -%}

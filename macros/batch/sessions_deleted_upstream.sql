@@ -1,4 +1,5 @@
-{#- Certified sessions without any row in the source now, as a subquery in parentheses: they are kept as they were. -#}
+{#- Certified sessions that no longer have a row in the source, as a subquery in parentheses. The fact keeps them as
+    they were. -#}
 {% macro sessions_deleted_upstream(build) -%}
 (
     select *

@@ -1,6 +1,6 @@
-{#- On-run-start hook: two builds at once would work on each other's tables, so one of them stops with a sentence. The build
-    that starts writes its id into a table of its own, unless another one is at work; every model then holds that table
-    (hold_the_build). DuckDB lets in one process at a time. -#}
+{#- On-run-start hook. Two builds at once would overwrite each other's tables, so one of them stops with an error. A
+    build that starts writes its id to a lock table, unless another build is running, and each of its models then locks
+    that table (hold_the_build). DuckDB needs none of this: it admits one process at a time. -#}
 {% macro take_the_build() -%}
     {%- set written = [] -%}
     {%- for unique_id in selected_resources
@@ -16,7 +16,7 @@
 
 {% macro postgres__voice_ai_take_the_build() -%}
     {%- set build_lock = voice_ai_analytics.build_lock() -%}
-    {#- Where a host puts our seeds elsewhere, `dbt seed` comes before the schema of the staging models. -#}
+    {#- If a consumer puts the seeds in another schema, `dbt seed` runs before the staging schema exists. -#}
     {%- if not adapter.check_schema_exists(build_lock.database, build_lock.schema) %}
 create schema if not exists {{ adapter.quote(build_lock.schema) }};
     {%- endif %}
@@ -24,7 +24,7 @@ create table if not exists {{ build_lock }} (build_id text);
 do $$
 begin
     lock table {{ build_lock }} in access exclusive mode nowait;
-    -- Tests hold nothing, but can be seen at work.
+    -- Tests hold no lock, but show up as active queries.
     if exists (
         select 1
         from pg_stat_activity

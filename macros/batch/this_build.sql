@@ -1,6 +1,6 @@
-{#- What this build reads, as a dictionary: `is_full`, and for each input table the days of loaded_at that differ from the
-    last certified build's (`<table>_days`), those among them that had rows then (`<table>_days_read_before`), and the newest
-    loaded_at (`<table>_until`). See int_voice_ai__build. Unit tests override it. -#}
+{#- What this build reads, as a dictionary: `is_full` and, for each input table, the days of loaded_at that differ from
+    the last certified build (`<table>_days`), those of them that had rows then (`<table>_days_read_before`), and the
+    newest loaded_at (`<table>_until`). See int_voice_ai__build. Unit tests override it. -#}
 {% macro this_build() -%}
     {%- set build = ref('int_voice_ai__build') -%}
     {%- if not execute or not load_relation(build) -%} {{ return({'is_full': true}) }} {%- endif -%}

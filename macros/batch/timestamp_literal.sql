@@ -1,4 +1,4 @@
-{#- A value read from the warehouse as a timestamp literal; none stays none. -#}
+{#- Value read from the warehouse as a timestamp literal. none stays none. -#}
 {% macro timestamp_literal(value) -%}
     {%- if value is none -%} {{ return(none) }} {%- endif -%}
     {{ return("cast('" ~ value ~ "' as timestamp)") }}

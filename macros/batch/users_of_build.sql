@@ -1,4 +1,4 @@
-{#- The typed rows of users that this build reads, as a subquery in parentheses: all, every row of the users that have new
+{#- Typed rows of users that this build reads, as a subquery in parentheses: all rows, all rows of users who have new
     ones, or none. -#}
 {% macro users_of_build(build) -%}
     {%- set typed_rows = ref('stg_voice_ai__users_typed') -%}

@@ -1,5 +1,5 @@
-{#- The vars that decide how a row is read or what is kept of it, with their defaults. The others name the source, whose
-    columns and rows speak for themselves, or what is made of the certified rows. -#}
+{#- Vars that decide how a row is read or what is kept of it, with their defaults. The other vars choose the source,
+    whose changes show in its rows and columns, or what is built on the certified rows. -#}
 {% macro vars_that_decide_rows() -%}
     {{ return({
         'voice_ai_user_attributes': [],

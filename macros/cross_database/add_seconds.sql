@@ -1,4 +1,4 @@
-{#- A timestamp some seconds later; the seconds may be fractional. -#}
+{#- Timestamp plus a number of seconds, which may have fractions. -#}
 {% macro add_seconds(instant, seconds) -%}
     {{ return(adapter.dispatch('voice_ai_add_seconds', 'voice_ai_analytics')(instant, seconds)) }}
 {%- endmacro %}

@@ -1,5 +1,5 @@
-{#- Post-hook of tables that the same build goes on to join: on engines that plan by statistics and gather them later,
-    gather them now. It reads a sample of fixed size. -#}
+{#- Post-hook of tables that the same build joins later. Gathers statistics for the query planner now, on engines that
+    would otherwise gather them too late. Reads a sample of fixed size. -#}
 {% macro analyze_table() -%}
     {{ return(adapter.dispatch('voice_ai_analyze_table', 'voice_ai_analytics')()) }}
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{#- How many bits of a bigint are set, as an integer. -#}
+{#- Number of bits that are set in a bigint, as an integer. -#}
 {% macro count_bits(number) -%}
     {{ return(adapter.dispatch('voice_ai_count_bits', 'voice_ai_analytics')(number)) }}
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{#- True where text matches a regular expression of the subset that all engines share. -#}
+{#- True if a text matches a regular expression. Use only syntax that all engines share. -#}
 {% macro matches(text, pattern) -%}
     {{ return(adapter.dispatch('voice_ai_matches', 'voice_ai_analytics')(text, pattern)) }}
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{#- Random text of at least 240 random bits from the operating system, drawn when the statement runs. -#}
+{#- Random text with at least 240 bits of randomness, generated when the statement runs. -#}
 {% macro random_token() -%}
     {{ return(adapter.dispatch('voice_ai_random_token', 'voice_ai_analytics')()) }}
 {%- endmacro %}
@@ -8,8 +8,8 @@
 {%- endmacro %}
 
 {% macro duckdb__voice_ai_random_token() -%}
-    {#- DuckDB's own generator repeats itself after `setseed`. Where Linux's is there, it is read; elsewhere the id of the run,
-        which Python takes from the operating system, at least makes two databases differ. -#}
+    {#- DuckDB's own generator repeats itself after `setseed`, so this reads the Linux kernel's. Elsewhere, the id of
+        the run, which Python takes from the operating system, at least makes two databases differ. -#}
     {%- set path = '/proc/sys/kernel/random/uuid' -%}
     {%- set has_kernel = execute
         and run_query("select current_setting('enable_external_access') as is_allowed").rows[0]['is_allowed'] | string | lower

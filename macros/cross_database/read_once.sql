@@ -1,6 +1,6 @@
-{#- A select of expressions over columns of a relation, for where both may be dear and are referred to by many others:
-    PostgreSQL would put each into every place that names it, and evaluate it as often. What is read outside can still
-    use an index. -#}
+{#- Selects expressions over columns of a relation, for expensive ones that many others refer to. Each is evaluated once
+    per row: PostgreSQL would otherwise inline it, and evaluate it, everywhere its name occurs. Filters on columns in
+    `outside` can still use an index. -#}
 {% macro read_once(relation, columns, expressions, outside) -%}
     {{ return(adapter.dispatch('voice_ai_read_once', 'voice_ai_analytics')(relation, columns, expressions, outside)) }}
 {%- endmacro %}
@@ -10,7 +10,7 @@ select {{ (expressions + outside) | join(', ') }} from {{ relation }}
 {%- endmacro %}
 
 {% macro postgres__voice_ai_read_once(relation, columns, expressions, outside) -%}
-{#- An `offset` is what PostgreSQL does not look through. -#}
+{#- PostgreSQL never inlines a subquery with an `offset`. -#}
 select {{ (['evaluated.*'] + outside) | join(', ') }}
 from (
     select

@@ -1,4 +1,4 @@
-{#- A 64-bit hash of a row's values, as a number that can be summed. -#}
+{#- 64-bit hash of the values of a row, as a number that can be summed. -#}
 {% macro row_hash(columns) -%}
     {{ return(adapter.dispatch('voice_ai_row_hash', 'voice_ai_analytics')(columns)) }}
 {%- endmacro %}

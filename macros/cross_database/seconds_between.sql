@@ -1,4 +1,4 @@
-{#- Seconds from one timestamp to another, fractions kept. -#}
+{#- Seconds from one timestamp to another, with fractions. -#}
 {% macro seconds_between(first, second) -%}
     {{ return(adapter.dispatch('voice_ai_seconds_between', 'voice_ai_analytics')(first, second)) }}
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{#- SHA-256 of text, as 64 lower-case hexadecimal digits. -#}
+{#- SHA-256 hash of a text, as 64 lower-case hexadecimal digits. -#}
 {% macro sha256(text) -%}
     {{ return(adapter.dispatch('voice_ai_sha256', 'voice_ai_analytics')(text)) }}
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{#- One row for each part of a separated text. -#}
+{#- One row per part of a delimited text. -#}
 {% macro split_to_rows(text, separator) -%}
     {{ return(adapter.dispatch('voice_ai_split_to_rows', 'voice_ai_analytics')(text, separator)) }}
 {%- endmacro %}

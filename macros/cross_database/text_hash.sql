@@ -1,4 +1,4 @@
-{#- A 63-bit hash of text, as a bigint that isn't negative. Not a key: two texts may share one. -#}
+{#- 63-bit hash of a text, as a non-negative bigint. Not a key: two texts may have the same hash. -#}
 {% macro text_hash(text) -%}
     {{ return(adapter.dispatch('voice_ai_text_hash', 'voice_ai_analytics')(text)) }}
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{#- A timestamp with a zone as a UTC timestamp without one. -#}
+{#- Timestamp with a time zone as a UTC timestamp without one. -#}
 {% macro to_utc(instant) -%}
     {{ return(adapter.dispatch('voice_ai_to_utc', 'voice_ai_analytics')(instant)) }}
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{#- SQL of the last UTC timestamp that a moment of sessions_as_of means. -#}
+{#- SQL of the last UTC timestamp that a moment of sessions_as_of includes. -#}
 {% macro as_of_moment(moment) -%}
     {%- set text = moment | trim -%}
     {%- if modules.re.match("^'\d{4}-\d{2}-\d{2}'$", text) -%}

@@ -1,5 +1,5 @@
-{#- Post-hook of voice_ai_session_outcomes, in its transaction: ends the version of a session that is no longer in the
-    fact, such as one that went to quarantine. -#}
+{#- Post-hook of voice_ai_session_outcomes, in its transaction. Ends the current version of every session that is no
+    longer in the fact, such as one that went to quarantine. -#}
 {% macro end_versions_of_sessions_that_left() -%}
     {%- set fact = ref('fact_voice_ai_sessions') -%}
     {%- set to_rebuild = ref('int_voice_ai__sessions_to_rebuild') -%}

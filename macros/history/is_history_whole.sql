@@ -1,5 +1,5 @@
-{#- Whether the build before this one, as int_voice_ai__build still has it, was certified and kept history. Otherwise it
-    may have left changes in the fact that no snapshot has seen, and all of the fact has to be compared. -#}
+{#- Whether the previous build, which int_voice_ai__build still describes, was certified and wrote the snapshot. If not,
+    the fact may hold changes that the snapshot has missed, so the whole fact has to be compared. -#}
 {% macro is_history_whole() -%}
     {%- set builds = voice_ai_analytics.as_built('voice_ai_builds') if execute -%}
     {%- set former = load_relation(this) if execute -%}

@@ -1,5 +1,5 @@
-{#- The certified sessions as they were known at a moment, as a subquery in parentheses. `moment` is SQL of a UTC
-    timestamp, or a quoted ISO 8601 literal: of a plain day its end is meant. -#}
+{#- Certified sessions as they were known at a given moment, as a subquery in parentheses. `moment` is the SQL of a UTC
+    timestamp or a quoted ISO 8601 literal; a date alone means the end of that day. -#}
 {% macro sessions_as_of(moment) -%}
     {%- set versions = ref('voice_ai_session_outcomes') -%}
     {%- set known_at = voice_ai_analytics.as_of_moment(moment) -%}

@@ -1,5 +1,5 @@
-{#- Adds the consumer's user columns to the enforced contract of the model that is being built:
-    YAML cannot list columns that only a var names. Called as a pre-hook, before dbt compares the two. -#}
+{#- Pre-hook that adds the consumer's user attributes to the enforced contract of the current model, because YAML can't
+    list columns that only a var names. It runs before dbt compares the query with the contract. -#}
 {% macro extend_contract_by_user_attributes(model) -%}
     {%- for attribute in voice_ai_analytics.user_attributes() -%}
         {%- if attribute in model.columns and not model.columns[attribute].get('is_user_attribute') -%}

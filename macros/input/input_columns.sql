@@ -1,5 +1,5 @@
-{#- The columns a consumer's input relation really has: {name: data type}, in lower case.
-    An input column that is absent reads as null; a required one that is absent stops the build. -#}
+{#- Columns that an input relation actually has, as a dictionary from name to data type, in lower case. A missing column
+    reads as null, but a missing required column stops the build. -#}
 {% macro input_columns(relation, required=[]) %}
     {%- if not execute -%} {{ return({}) }} {%- endif -%}
     {%- set columns = {} -%}

@@ -1,4 +1,4 @@
-{#- The input contract: what each input table may hold, column by column, and which columns it must hold. -#}
+{#- The input contract: the columns that each input table may have, with their types, and those that it must have. -#}
 {% macro input_contract(table) -%}
     {%- set contracts = {
         'sessions': {

@@ -1,4 +1,4 @@
-{#- True where the input gave a day and no time of day. -#}
+{#- True if the input reports a date without a time of day. -#}
 {% macro is_date_only(columns, name) -%}
     {%- set type = columns.get(name) -%}
     {%- if type is none or type.startswith('timestamp') -%} false

@@ -1,4 +1,4 @@
-{#- Whether a column of this type in the input may hold what is no value of the contract's type. -#}
+{#- Whether an input column of this type can hold values that don't convert to the type of the contract. -#}
 {% macro may_be_unreadable(contract_type, input_type) -%}
     {{ return(
         contract_type != 'text'

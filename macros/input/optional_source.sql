@@ -1,4 +1,4 @@
-{#- All rows of an optional source table, or a relation of its key columns without rows where it does not exist. -#}
+{#- Selects all rows of an optional source table, or an empty result with the given columns if it doesn't exist. -#}
 {% macro optional_source(table, columns) -%}
     {%- set relation = source('voice_ai', table) -%}
     {%- if not execute or load_relation(relation) -%}

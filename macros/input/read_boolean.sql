@@ -1,4 +1,4 @@
-{#- An input column as a boolean, from true/false, yes/no, t/f, y/n or 1/0; anything else is null. -#}
+{#- Input column as a boolean, from true/false, yes/no, t/f, y/n or 1/0. Null for anything else. -#}
 {% macro read_boolean(columns, name) -%}
     {%- set type = columns.get(name) -%}
     {%- if type is none -%} cast(null as boolean)

@@ -1,4 +1,4 @@
-{#- An input column as an integer; null where it is absent, fractional, too large or not a number. -#}
+{#- Input column as an integer. Null if missing, fractional, too large, or not a number. -#}
 {% macro read_integer(columns, name) -%}
     {%- if name not in columns -%} cast(null as integer)
     {%- elif voice_ai_analytics.is_small_integer_type(columns[name]) -%} cast({{ name }} as integer)

@@ -1,5 +1,5 @@
-{#- An input column as a double; null where it is absent or not a finite number (see is_unreadable).
-    The digits are bounded so that no engine overflows in the cast. -#}
+{#- Input column as a double. Null if missing or not a finite number (see is_unreadable). The pattern limits the number
+    of digits, so that the cast can't overflow on any engine. -#}
 {% macro read_number(columns, name) -%}
     {%- set type = columns.get(name) -%}
     {%- if type is none -%} cast(null as double precision)

@@ -1,5 +1,5 @@
-{#- An input column as trimmed text; blank and absent are null. Trimming is the dearest part of reading: most values
-    have nothing to trim, and a look at both ends says so. -#}
+{#- Input column as trimmed text. Null if blank or missing. Trimming is the most expensive part of reading, and few
+    values need it, so the expression looks at both ends first. -#}
 {% macro read_text(columns, name) -%}
     {%- if name not in columns -%} cast(null as {{ dbt.type_string() }})
     {%- else -%}

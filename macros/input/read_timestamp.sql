@@ -1,7 +1,6 @@
-{#- An input column as a UTC timestamp without a zone; null where it is absent or not an instant.
-    Years 1900 to 2199 only, which infinity is not of.
-    Text must be ISO 8601 (YYYY-MM-DD, optionally a time, optionally Z or an offset).
-    The expression rejects dates that no calendar has, so that no engine fails in the cast. -#}
+{#- Input column as a UTC timestamp without a time zone. Null if missing or not a timestamp of the years 1900 to 2199
+    (which rules out infinity). Text must be ISO 8601: YYYY-MM-DD, optionally with a time, and that optionally with Z or
+    an offset. The pattern rejects dates that don't exist, so that the cast can't fail on any engine. -#}
 {% macro read_timestamp(columns, name) -%}
     {%- set type = columns.get(name) -%}
     {%- if type is none -%} cast(null as timestamp)

@@ -1,6 +1,6 @@
-{#- Selects every row of an input table with the contract's columns, each read as its type, and two more:
-    `unreadable_reasons` names the values that could not be read, `unreadable_values` keeps them as text.
-    Both are null where all could be read. -#}
+{#- Selects every row of an input table with the columns of the contract converted to their types, and whether each
+    timestamp was reported as a date only. Two more columns, null if every value could be converted:
+    `unreadable_reasons` names the values that couldn't, and `unreadable_values` keeps them as text. -#}
 {% macro typed_input(relation, table, extra_text_columns=[]) -%}
     {%- set contract = voice_ai_analytics.input_contract(table) -%}
     {%- set columns = voice_ai_analytics.input_columns(relation, contract.required) -%}

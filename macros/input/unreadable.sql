@@ -1,5 +1,5 @@
-{#- Text that names the values of a row that couldn't be read, or keeps them as they were given; null where all could be
-    read. `wanted` is 'reasons' or 'values'. -#}
+{#- Text that names the values of a row that couldn't be converted (`wanted` is 'reasons') or keeps them as reported
+    ('values'). Null if there are none. -#}
 {% macro unreadable(columns, parsed, wanted) -%}
     {%- if not parsed -%} cast(null as {{ dbt.type_string() }})
     {%- else -%}

@@ -1,4 +1,5 @@
-{#- The consumer's own user columns, from the var voice_ai_user_attributes, checked to be plain new names. -#}
+{#- The consumer's own user columns, named in the var voice_ai_user_attributes. Stops the build if a name is invalid or
+    already taken. -#}
 {% macro user_attributes() -%}
     {%- set taken = ['user_id', 'user_key', 'region', 'has_disability', 'is_first_time_digital_user'] -%}
     {%- set attributes = var('voice_ai_user_attributes', []) -%}

@@ -1,5 +1,5 @@
-{#- A confidence in [0, 1] as one of ten bands, '0.0 to 0.1' to '0.9 to 1.0'; the upper edge belongs to the next.
-    Rounded first: the last digit of a mean depends on the order of its sum, and must not decide the band. -#}
+{#- Confidence in [0, 1] as one of ten bands, from '0.0 to 0.1' to '0.9 to 1.0'. A value on an edge belongs to the upper
+    band. Rounds first: the last digit of a mean depends on the order of its sum, and shouldn't decide the band. -#}
 {% macro confidence_band(confidence) -%}
     {%- set rounded = 'cast(' ~ confidence ~ ' as numeric(18, 9))' -%}
     case

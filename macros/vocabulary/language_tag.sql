@@ -1,5 +1,5 @@
-{#- A language tag in the letter case BCP 47 recommends: en-US, zh-Hant-TW. Knows up to three subtags. Other letters
-    than A to Z, which no tag has, stay as they are: engines disagree on their case. -#}
+{#- Language tag of up to three subtags, in the letter case that BCP 47 recommends: en-US, zh-Hant-TW. Letters other
+    than A to Z, which no valid tag has, stay as they are, because engines disagree on their case. -#}
 {% macro language_tag(text) -%}
     {%- set capitals, small = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz' -%}
     {%- set tag = "translate(" ~ text ~ ", '_" ~ capitals ~ "', '-" ~ small ~ "')" -%}

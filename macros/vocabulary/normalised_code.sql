@@ -1,4 +1,4 @@
-{#- A platform's label in the form that look-ups use: lower case, words joined by underscores. -#}
+{#- Label in the form that lookups use: lower case, with words joined by underscores. -#}
 {% macro normalised_code(text) -%}
     replace(replace(lower({{ text }}), ' ', '_'), '-', '_')
 {%- endmacro %}

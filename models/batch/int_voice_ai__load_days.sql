@@ -35,7 +35,7 @@ from (
         from {{ input }}
     ) as given
 ) as {{ table }}
--- By date, and not by its text, which would take three times as long.
+-- Grouping by the text of the date would take three times as long.
 group by loaded_on
 {{ "union all" if not loop.last }}
 {% endfor %}

@@ -75,8 +75,8 @@ quarantined as (
 
 ),
 
--- Turns whose session has no row anywhere build nothing. If a platform gives every lost session the id 'unknown', its
--- older turns stay in quarantine and only the new ones are read.
+-- Sessions that have turns but no session row anywhere aren't rebuilt: only their new turns are read. Otherwise, if a
+-- platform gives every lost session the id 'unknown', every batch would reread all of its older turns.
 to_rebuild as (
 
     select platform, session_id from changed where has_session_row

@@ -8,7 +8,7 @@ with versions as (
         *,
         row_number() over (partition by session_key order by dbt_valid_from) as version_number
     from {{ ref('voice_ai_session_outcomes') }}
-    -- Most sessions have one version, which replaces none: not worth numbering.
+    -- Skips sessions with a single version, which are most of them and have no changes.
     where session_key in (
         select session_key from {{ ref('voice_ai_session_outcomes') }}
         where dbt_valid_to is not null

@@ -45,7 +45,7 @@ joined as (
         users.{{ attributes | join(', users.') }},
         sessions.outcome not in ('not_connected', 'voicemail', 'in_progress') as is_eligible
     from {{ ref('int_voice_ai__user_journeys') }} as sessions
-    -- Sessions without turns or without a known user count, too.
+    -- Left joins keep sessions without turns and sessions of unknown users.
     left join turns
         on sessions.platform = turns.platform and sessions.session_id = turns.session_id and sessions.is_in_source
     left join {{ ref('int_voice_ai__users') }} as users on sessions.user_key = users.user_key

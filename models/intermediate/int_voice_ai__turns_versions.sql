@@ -39,7 +39,7 @@ repeated as (
 
 ),
 
--- Orders only the ids that occur more than once: ordering all of them is many times the work.
+-- Sorts only the rows of ids that occur more than once: sorting all rows is many times the work.
 ranked as (
 
     select

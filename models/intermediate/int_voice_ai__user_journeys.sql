@@ -93,7 +93,7 @@ select
     sessions.*,
     journeys.{{ journey | join(',\n    journeys.') }}
 from rebuilt_sessions as sessions
--- Sessions without a known user count, too.
+-- A left join keeps sessions of unknown users.
 left join journeys on sessions.session_key = journeys.session_key
 {%- if not build.is_full %}
 

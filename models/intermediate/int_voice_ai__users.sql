@@ -40,7 +40,7 @@ changed as (
 
     union all
 
-    -- All users were read, so it is known who has left. Their attributes are forgotten.
+    -- All users were read, so those who are missing have left. Their attributes are cleared.
     select
         known.user_key,
         {%- for attribute in attributes %}

@@ -1,4 +1,4 @@
-{#- Generated once and never rebuilt: another salt would turn every user into a new one. -#}
+{#- Generated once and never rebuilt: a new salt would turn every user into a new one. -#}
 {{ config(
     materialized='incremental',
     schema='voice_ai_private',
