@@ -7,7 +7,10 @@
     strategy='check',
     check_cols='all',
     updated_at=voice_ai_analytics.to_utc('current_timestamp'),
-    post_hook="{{ voice_ai_analytics.end_versions_of_sessions_that_left() }}"
+    post_hook=[
+        "{{ voice_ai_analytics.end_versions_of_sessions_that_left() }}",
+        "{{ voice_ai_analytics.analyze_table() }}"
+    ]
 ) }}
 
 -- Reads the certified fact, so that only tested sessions enter history.

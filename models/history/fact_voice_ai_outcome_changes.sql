@@ -2,37 +2,41 @@
 
 {%- set values = ['outcome', 'outcome_raw', 'transfer_reason', 'csat_score', 'asr_model', 'is_deleted_upstream'] %}
 
+-- Compares each version with the one before it in order, not in time: a session that was in quarantine for a while has
+-- a gap between its versions.
 with versions as (
 
     select
         *,
-        row_number() over (partition by session_key order by dbt_valid_from) as version_number
+        {%- for value in values %}
+        lag({{ value }}) over session_versions as {{ value }}_before,
+        {%- endfor %}
+        row_number() over session_versions as version_number
     from {{ ref('voice_ai_session_outcomes') }}
-    -- Skips sessions with a single version, which are most of them and have no changes.
+    -- Most sessions have one version, which replaces none: not worth numbering.
     where session_key in (
         select session_key from {{ ref('voice_ai_session_outcomes') }}
         where dbt_valid_to is not null
     )
+    window session_versions as (partition by session_key order by dbt_valid_from)
 
 ),
 
--- Matches versions by number, not by time: a session that was in quarantine for a while has a gap between versions.
 replaced as (
 
     select
-        versions.dbt_scd_id as change_key,
-        versions.session_key,
-        versions.platform,
-        versions.session_id,
-        versions.started_at as session_started_at,
+        dbt_scd_id as change_key,
+        session_key,
+        platform,
+        session_id,
+        started_at as session_started_at,
         {%- for value in values %}
-        former.{{ value }} as {{ value }}_before,
-        versions.{{ value }} as {{ value }}_after,
+        {{ value }}_before,
+        {{ value }} as {{ value }}_after,
         {%- endfor %}
-        versions.dbt_valid_from as changed_at
+        dbt_valid_from as changed_at
     from versions
-    inner join versions as former
-        on versions.session_key = former.session_key and versions.version_number = former.version_number + 1
+    where version_number > 1
 
 ),
 

@@ -1,7 +1,5 @@
 {{ config(enabled=var('voice_ai_snapshot', true)) }}
-
 {%- set rule = voice_ai_analytics.settling_rule() %}
-{%- set horizon = rule.horizon_days %}
 {%- set last_day = '(select max(cast(certified_at as date)) from ' ~ ref('voice_ai_builds') ~ ')' %}
 
 with versions as (
@@ -39,8 +37,7 @@ sightings as (
 
 ),
 
--- From each sighting to the next change, or to the end of history. Most sessions have one version and never changed:
--- counting them by day saves most of the work.
+-- From each sighting to the next change or the end of history. Most sessions have one version: they are counted by day.
 spells as (
 
     select
@@ -62,18 +59,18 @@ counted_spells as (
 
     select
         from_age,
-        least(until_age, {{ horizon }}) as until_age,
-        is_change and until_age <= {{ horizon }} as is_change,
+        least(until_age, {{ rule.horizon_days }}) as until_age,
+        is_change and until_age <= {{ rule.horizon_days }} as is_change,
         sum(spells) as spells
     from spells
-    where from_age < {{ horizon }} and until_age > from_age
-    group by from_age, least(until_age, {{ horizon }}), is_change and until_age <= {{ horizon }}
+    where from_age < {{ rule.horizon_days }} and until_age > from_age
+    group by from_age, least(until_age, {{ rule.horizon_days }}), is_change and until_age <= {{ rule.horizon_days }}
 
 ),
 
 ages as (
 
-    {% for age in range(horizon) %}select {{ age }} as age_days{{ " union all " if not loop.last }}{% endfor %}
+    {% for age in range(rule.horizon_days) %}select {{ age }} as age_days{{ " union all " if not loop.last }}{% endfor %}
 
 ),
 
@@ -99,7 +96,7 @@ estimated as (
     select
         age_days,
         sum(sessions) as sessions,
-        sum(case when until_age = {{ horizon }} then sessions else 0 end) as sessions_at_horizon,
+        sum(case when until_age = {{ rule.horizon_days }} then sessions else 0 end) as sessions_at_horizon,
         sum(changes) as changed_sessions,
         min(case when changes = sessions_at_risk then 0 else 1 end)
         * exp(coalesce(sum(ln(nullif(1 - cast(changes as double precision) / sessions_at_risk, 0))), 0))

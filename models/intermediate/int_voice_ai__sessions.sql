@@ -3,6 +3,7 @@
 {%- set build = voice_ai_analytics.this_build() %}
 {%- set rows = voice_ai_analytics.rows_of_build('sessions', build) %}
 {%- set columns = voice_ai_analytics.input_contract('sessions').columns.keys() | list + ['is_started_at_time_known'] %}
+{%- set salt = '(select salt from ' ~ ref('stg_voice_ai__salt') ~ ')' %}
 
 with current_sessions as (
 
@@ -46,7 +47,7 @@ select
     {{ voice_ai_analytics.key('sessions.platform', 'sessions.session_id') }} as session_key,
     sessions.platform,
     sessions.session_id,
-    {{ voice_ai_analytics.sha256('salt.salt || sessions.user_id') }} as user_key,
+    {{ voice_ai_analytics.sha256(salt ~ ' || sessions.user_id') }} as user_key,
     case
         when lower(sessions.channel) in ('voice', 'ivr', 'chat', 'transcript') then lower(sessions.channel)
         when sessions.channel is not null then 'other'
@@ -76,7 +77,6 @@ select
     sessions.channel as channel_raw,
     sessions.loaded_at
 from current_sessions as sessions
-cross join {{ ref('stg_voice_ai__salt') }} as salt
 left join outcomes
     on sessions.platform = outcomes.platform and sessions.outcome_raw = outcomes.outcome_raw
 left join languages

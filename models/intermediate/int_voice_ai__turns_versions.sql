@@ -19,13 +19,10 @@ turns as (
     select
         given.*,
         in_doubt.session_key,
-        in_doubt.is_settled_here
+        coalesce(in_doubt.is_settled_here, true) as is_settled_here
     from {{ voice_ai_analytics.rows_of_build('turns', build) }} as given
-    -- Ids are never blank, so a blank can stand for null. Engines can't use a hash join on null.
-    inner join in_doubt
-        on
-            coalesce(given.platform, '') = coalesce(in_doubt.platform, '')
-            and coalesce(given.session_id, '') = coalesce(in_doubt.session_id, '')
+    left join in_doubt on given.platform = in_doubt.platform and given.session_id = in_doubt.session_id
+    where in_doubt.session_id is not null or given.platform is null or given.session_id is null
 
 ),
 

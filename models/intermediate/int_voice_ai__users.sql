@@ -9,16 +9,16 @@
 
 {%- set is_batch = is_incremental() and not build.is_full %}
 {%- set attributes = ['region', 'has_disability', 'is_first_time_digital_user'] + voice_ai_analytics.user_attributes() %}
+{%- set salt = '(select salt from ' ~ ref('stg_voice_ai__salt') ~ ')' %}
 
 with users as (
 
     select
-        {{ voice_ai_analytics.sha256('salt.salt || users.user_id') }} as user_key,
+        {{ voice_ai_analytics.sha256(salt ~ ' || users.user_id') }} as user_key,
         users.{{ attributes | join(', users.') }}
     from {{ voice_ai_analytics.current_rows(
         voice_ai_analytics.users_of_build(build), ref('int_voice_ai__users_versions'), ['user_id'], ['user_id'] + attributes
     ) }} as users
-    cross join {{ ref('stg_voice_ai__salt') }} as salt
 
 ),
 
