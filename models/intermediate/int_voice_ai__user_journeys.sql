@@ -41,7 +41,9 @@ users_to_look_at as (
 {% endif %}
 sessions_of_users as (
 
-    select {{ columns | join(', ') }} from rebuilt_sessions where user_key is not null
+    select {{ columns | join(', ') }}
+    from rebuilt_sessions
+    where user_key is not null
     {%- if not build.is_full %}
     union all
     select fact.{{ columns | join(', fact.') }}
