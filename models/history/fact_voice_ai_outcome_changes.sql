@@ -14,10 +14,11 @@ with versions as (
         row_number() over session_versions as version_number
     from {{ ref('voice_ai_session_outcomes') }}
     -- Most sessions have one version, which replaces none: not worth numbering.
-    where session_key in (
-        select session_key from {{ ref('voice_ai_session_outcomes') }}
-        where dbt_valid_to is not null
-    )
+    where
+        session_key in (
+            select session_key from {{ ref('voice_ai_session_outcomes') }}
+            where dbt_valid_to is not null
+        )
     window session_versions as (partition by session_key order by dbt_valid_from)
 
 ),

@@ -1,13 +1,12 @@
 {{ config(enabled=var('voice_ai_snapshot', true)) }}
 {%- set rule = voice_ai_analytics.settling_rule() %}
-{%- set last_day = '(select max(cast(certified_at as date)) from ' ~ ref('voice_ai_builds') ~ ')' %}
-
+{%- set last_age = '(select max(cast(certified_at as date)) from ' ~ ref('voice_ai_builds') ~ ') - started_on' %}
 with versions as (
 
     select
         session_key,
         cast(started_at as date) as started_on,
-        cast(dbt_valid_from as date) as certified_on,
+        cast(dbt_valid_from as date) as seen_on,
         session_key in (
             select session_key from {{ ref('voice_ai_session_outcomes') }}
             where dbt_valid_to is not null
@@ -18,7 +17,7 @@ with versions as (
 
 sessions as (
 
-    select session_key, min(started_on) as started_on, greatest(min(certified_on) - min(started_on), 0) as first_age
+    select session_key, min(started_on) as started_on, greatest(min(seen_on) - min(started_on), 0) as first_age
     from versions
     where is_one_of_several
     group by session_key
@@ -30,7 +29,8 @@ sightings as (
 
     select session_key, started_on, first_age as age, 0 as is_changed from sessions
     union
-    select sessions.session_key, sessions.started_on, cast(changes.changed_at as date) - sessions.started_on, 1
+    select
+        sessions.session_key, sessions.started_on, cast(changes.changed_at as date) - sessions.started_on as age, 1 as is_changed
     from {{ ref('fact_voice_ai_outcome_changes') }} as changes
     inner join sessions on changes.session_key = sessions.session_key
     where changes.is_outcome_change
@@ -42,16 +42,16 @@ spells as (
 
     select
         age as from_age,
-        coalesce(lead(age) over later_changes, {{ last_day }} - started_on) as until_age,
+        coalesce(lead(age) over later_changes, {{ last_age }}) as until_age,
         lead(age) over later_changes is not null as is_change,
         1 as spells
     from sightings
     window later_changes as (partition by session_key order by age, is_changed)
     union all
-    select greatest(certified_on - started_on, 0), {{ last_day }} - started_on, false, count(*)
+    select greatest(seen_on - started_on, 0) as from_age, {{ last_age }} as until_age, false as is_change, count(*) as spells
     from versions
     where not is_one_of_several
-    group by certified_on, started_on
+    group by seen_on, started_on
 
 ),
 

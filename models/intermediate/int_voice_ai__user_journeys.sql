@@ -1,5 +1,4 @@
 {{ config(materialized='view') }}
-
 {%- set build = voice_ai_analytics.this_build() -%}
 {%- set sessions = ref('int_voice_ai__sessions') -%}
 {%- set to_rebuild = ref('int_voice_ai__sessions_to_rebuild') -%}
