@@ -1,7 +1,7 @@
 {#- Pre-hook of every model, seed and snapshot. Stops this build if another one has started, and otherwise keeps others
     from starting while the node is built. -#}
 {% macro hold_the_build() -%}
-    {%- if execute and flags.WHICH in ('build', 'run', 'seed', 'snapshot', 'retry') -%}
+    {%- if voice_ai_analytics.is_building() -%}
         {{ return(adapter.dispatch('voice_ai_hold_the_build', 'voice_ai_analytics')()) }}
     {%- endif -%}
 {%- endmacro %}

@@ -7,7 +7,7 @@
         if modules.re.match('(model|seed|snapshot)[.]voice_ai_analytics[.]', unique_id) -%}
         {%- do written.append(unique_id) -%}
     {%- endfor -%}
-    {%- if execute and written and flags.WHICH in ('build', 'run', 'seed', 'snapshot', 'retry') -%}
+    {%- if written and voice_ai_analytics.is_building() -%}
         {{ return(adapter.dispatch('voice_ai_take_the_build', 'voice_ai_analytics')()) }}
     {%- endif -%}
 {%- endmacro %}

@@ -4,7 +4,8 @@
 {% macro this_build() -%}
     {%- set build = ref('int_voice_ai__build') -%}
     {%- if not execute or not load_relation(build) -%} {{ return({'is_full': true}) }} {%- endif -%}
-    {%- set row = run_query('select * from ' ~ build).rows[0] -%}
+    {#- Rendered, because --empty reads every ref as if it had no rows. -#}
+    {%- set row = run_query('select * from ' ~ build.render()).rows[0] -%}
     {%- set found = {
         'build_id': row['build_id'],
         'is_full': row['is_full'],

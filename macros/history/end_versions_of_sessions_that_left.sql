@@ -3,6 +3,7 @@
 {% macro end_versions_of_sessions_that_left() -%}
     {%- set fact = ref('fact_voice_ai_sessions') -%}
     {%- set to_rebuild = ref('int_voice_ai__sessions_to_rebuild') -%}
+    {%- if not voice_ai_analytics.is_replacing_rows() -%} {{ return('') }} {%- endif -%}
     {%- set build = voice_ai_analytics.this_build() -%}
 update {{ this }}
 set dbt_valid_to = {{ voice_ai_analytics.to_utc('current_timestamp') }}

@@ -36,11 +36,11 @@ joined as (
         sessions.{{ (given + journey) | join(', sessions.') }},
         sessions.is_deleted_upstream,
         {%- for name in counts + totals %}
-        {%- set sum = 'coalesce(turns.' ~ name ~ ', certified.' ~ name ~ ')' if build.fact else 'turns.' ~ name %}
+        {%- set sum = 'coalesce(turns.' ~ name ~ ', sessions.' ~ name ~ ')' if build.fact else 'turns.' ~ name %}
         {{ 'cast(coalesce(' ~ sum ~ ', 0) as integer)' if name in counts else sum }} as {{ name }},
         {%- endfor %}
         {%- for name, choose in [('first_loaded_at', 'least'), ('last_loaded_at', 'greatest')] %}
-        {{ choose }}(sessions.loaded_at, turns.{{ name }}{{ ', certified.' ~ name if build.fact }}) as {{ name }},
+        {{ choose }}(sessions.loaded_at, turns.{{ name }}{{ ', sessions.' ~ name if build.fact }}) as {{ name }},
         {%- endfor %}
         users.{{ attributes | join(', users.') }},
         sessions.outcome not in ('not_connected', 'voicemail', 'in_progress') as is_eligible
@@ -49,13 +49,6 @@ joined as (
     left join turns
         on sessions.platform = turns.platform and sessions.session_id = turns.session_id and sessions.is_in_source
     left join {{ ref('int_voice_ai__users') }} as users on sessions.user_key = users.user_key
-    {%- if build.fact %}
-    left join {{ build.fact }} as certified
-        on
-            sessions.session_key = certified.session_key
-            and sessions.started_at = certified.started_at
-            and not sessions.is_in_source
-    {%- endif %}
 
 )
 

@@ -1,23 +1,30 @@
 {{ config(materialized='view') }}
 {%- set build = voice_ai_analytics.this_build() -%}
-{%- set sessions = ref('int_voice_ai__sessions') -%}
 {%- set to_rebuild = ref('int_voice_ai__sessions_to_rebuild') -%}
 {%- set users = ref('int_voice_ai__users') -%}
-{%- set given = voice_ai_analytics.session_columns() -%}
-{%- set columns = ['session_key', 'user_key', 'started_at', 'is_started_at_time_known', 'ended_at'] -%}
+{%- set columns = voice_ai_analytics.session_columns() -%}
+{%- set of_user = ['session_key', 'user_key', 'started_at', 'is_started_at_time_known', 'ended_at'] -%}
+{%- set sums = voice_ai_analytics.turn_sums().keys() | list + ['repeated_turn_index_count'] -%}
 {%- set journey = voice_ai_analytics.journey_columns() -%}
-{%- set horizons = voice_ai_analytics.data_horizons(build, sessions, to_rebuild, 'rebuilt_sessions') %}
+{%- set horizons = voice_ai_analytics.data_horizons(build, ref('int_voice_ai__sessions'), to_rebuild, 'rebuilt_sessions') %}
 {%- set day_after = voice_ai_analytics.add_seconds('coalesce(ended_at, started_at)', 86400) -%}
 {%- set week_after = voice_ai_analytics.add_seconds('coalesce(ended_at, started_at)', 7 * 86400) %}
+{#- A next session without a time of day could start on either side of the limit. #}
+{%- set is_known = '(is_started_at_time_known and ' ~ day_after ~ ' <= ' ~ horizons.now
+    ~ ' and (coalesce(is_next_started_at_time_known, true) or next_started_at > ' ~ day_after ~ '))' %}
 
 -- depends_on: {{ ref('stg_voice_ai__sessions_typed') }}
 with rebuilt_sessions as (
 
-    select {{ given | join(', ') }}, loaded_at, true as is_in_source, false as is_deleted_upstream
-    from {{ sessions }}
+    select
+        {{ columns | join(', ') }}, loaded_at, {{ "null as " ~ sums | join(', null as ') ~ "," if build.fact }}
+        true as is_in_source, false as is_deleted_upstream
+    from {{ ref('int_voice_ai__sessions') }}
     {%- if build.fact %}
     union all
-    select {{ given | join(', ') }}, null as loaded_at, false as is_in_source, true as is_deleted_upstream
+    select
+        {{ columns | join(', ') }}, null as loaded_at, {{ sums | join(', ') }},
+        false as is_in_source, true as is_deleted_upstream
     from {{ voice_ai_analytics.sessions_deleted_upstream(build) }} as deleted_upstream
     {%- endif %}
 
@@ -40,12 +47,12 @@ users_to_look_at as (
 {% endif %}
 sessions_of_users as (
 
-    select {{ columns | join(', ') }}
+    select {{ of_user | join(', ') }}, null as certified_{{ journey | join(', null as certified_') }}, true as is_rebuilt
     from rebuilt_sessions
     where user_key is not null
     {%- if not build.is_full %}
     union all
-    select fact.{{ columns | join(', fact.') }}
+    select fact.{{ of_user | join(', fact.') }}, fact.{{ journey | join(', fact.') }}, false as is_rebuilt
     from {{ build.fact }} as fact
     inner join users_to_look_at on fact.user_key = users_to_look_at.user_key
     where fact.session_key not in (select session_key from {{ to_rebuild }})
@@ -65,56 +72,43 @@ neighbours as (
 
 ),
 
-callbacks as (
-
-    select
-        *,
-        (
-            is_started_at_time_known
-            and {{ day_after }} <= {{ horizons.now }}
-            -- A next session without a time of day could start on either side of the limit.
-            and (coalesce(is_next_started_at_time_known, true) or next_started_at > {{ day_after }})
-        ) as is_callback_24h_known,
-        coalesce(next_started_at <= {{ day_after }}, false) as is_started_again_in_24h,
-        coalesce(next_started_at <= {{ week_after }}, false) as is_followed_by_return_7d
-    from neighbours
-
-),
-
 journeys as (
 
     select
         *,
-        case when is_callback_24h_known then is_started_again_in_24h end as is_called_back_24h
-    from callbacks
+        {{ is_known }} as is_callback_24h_known,
+        case when {{ is_known }} then coalesce(next_started_at <= {{ day_after }}, false) end as is_called_back_24h,
+        coalesce(next_started_at <= {{ week_after }}, false) as is_followed_by_return_7d
+    from neighbours
 
-)
-
-select
-    sessions.*,
-    journeys.{{ journey | join(',\n    journeys.') }}
-from rebuilt_sessions as sessions
--- A left join keeps sessions of unknown users.
-left join journeys on sessions.session_key = journeys.session_key
-{%- if not build.is_full %}
-
-union all
+){% if not build.is_full %},
 
 -- Sessions that needn't be rebuilt, but whose user or journey has changed.
+changed as (
+
+    select *
+    from journeys
+    where
+        not is_rebuilt
+        and (
+            user_key in (select user_key from {{ users }} where changed_at > {{ build.certified_at }})
+            {%- for name in journey %}
+            or {{ name }} is distinct from certified_{{ name }}
+            {%- endfor %}
+        )
+
+){% endif %}
+
+select sessions.*, journeys.{{ journey | join(', journeys.') }}
+from rebuilt_sessions as sessions
+-- Sessions without a known user count, too.
+left join journeys on sessions.session_key = journeys.session_key
+{%- if not build.is_full %}
+union all
 select
-    fact.{{ given | join(',\n    fact.') }},
-    null as loaded_at,
-    false as is_in_source,
-    fact.is_deleted_upstream,
-    journeys.{{ journey | join(',\n    journeys.') }}
-from journeys
-inner join {{ build.fact }} as fact on journeys.session_key = fact.session_key and journeys.started_at = fact.started_at
-where
-    fact.session_key not in (select session_key from {{ to_rebuild }})
-    and (
-        fact.user_key in (select user_key from {{ users }} where changed_at > {{ build.certified_at }})
-        {%- for name in journey %}
-        or journeys.{{ name }} is distinct from fact.{{ name }}
-        {%- endfor %}
-    )
+    fact.{{ columns | join(', fact.') }}, null as loaded_at, fact.{{ sums | join(', fact.') }},
+    false as is_in_source, fact.is_deleted_upstream,
+    changed.{{ journey | join(', changed.') }}
+from changed
+inner join {{ build.fact }} as fact on changed.session_key = fact.session_key and changed.started_at = fact.started_at
 {%- endif %}
