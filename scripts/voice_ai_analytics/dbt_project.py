@@ -111,16 +111,24 @@ class DbtProject:
             raise UserError(f"{self.directory}: no semantic manifest; run dbt build first")
         return path
 
-    @cached_property
-    def semantics(self) -> dict:
-        """Return the semantic manifest: metrics, semantic models and saved queries.
+    def read_semantics(self) -> tuple[str, dict]:
+        """Return the semantic manifest as text and as JSON.
 
         Raises
         ------
         UserError
-            If dbt hasn't run yet, or didn't finish writing.
+            If dbt hasn't run yet, didn't finish writing, or parsed another target last.
         """
-        return _json(self.semantic_manifest)
+        text = self.semantic_manifest.read_text(encoding="utf-8")
+        semantics = _json(self.semantic_manifest, text)
+        for model in semantics["semantic_models"]:
+            self._require_target(self.semantic_manifest, (model.get("config") or {}).get("meta"))
+        return text, semantics
+
+    @cached_property
+    def semantics(self) -> dict:
+        """Return metrics, semantic models and saved queries; see `read_semantics`."""
+        return self.read_semantics()[1]
 
     @cached_property
     def manifest(self) -> dict:
@@ -129,12 +137,31 @@ class DbtProject:
         Raises
         ------
         UserError
-            If dbt hasn't run yet, or didn't finish writing.
+            If dbt hasn't run yet, didn't finish writing, or ran on another target last.
         """
         path = self.directory / "target" / "manifest.json"
         if not path.is_file():
             raise UserError(f"{path}: not there yet; run dbt build first")
-        return _json(path)
+        manifest = _json(path)
+        if fact := manifest["nodes"].get("model.voice_ai_analytics.fact_voice_ai_sessions"):
+            self._require_target(path, fact["config"].get("meta"))
+        return manifest
+
+    def _require_target(self, path: Path, meta: dict | None) -> None:
+        """Refuse a manifest whose relations aren't this target's.
+
+        A target that only has another user, host or name reads the same relations.
+        """
+        name, database, schema = (meta or {}).get("voice_ai_target") or (None, None, None)
+        mine = self.connection
+        if name is None or (database, schema) == (mine.database, mine.schema):
+            return
+        target = f"--target {self.target}" if self.target else "the profile's default target"
+        raise UserError(
+            f"{path}: dbt parsed target {name} last (database {database}, schema {schema}), not"
+            f" {target} (database {mine.database}, schema {mine.schema}); run dbt parse with"
+            f" {target} first"
+        )
 
     def node(self, model: str) -> dict:
         """Return the node of one of the package's models in dbt's manifest.
@@ -253,8 +280,8 @@ def is_certified(node: dict) -> bool:
     return node["package_name"] == "voice_ai_analytics" and meta.get("voice_ai_certified") is True
 
 
-def _json(path: Path) -> dict:
+def _json(path: Path, text: str | None = None) -> dict:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8") if text is None else text)
     except ValueError as error:
         raise UserError(f"{path}: isn't valid JSON ({error}); run dbt build again") from error

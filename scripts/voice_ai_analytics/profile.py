@@ -28,10 +28,14 @@ class Connection:
         The name of dbt's adapter: ``duckdb`` or ``postgres``; others are told apart by it only.
     path : str
         The file of DuckDB, as the profile has it.
-    host, user, password, database : str
+    host, user, password : str
         Of PostgreSQL.
+    database : str
+        The name of the database.
     port : int
         Of PostgreSQL.
+    schema : str
+        The target's own schema, from which dbt derives the package's.
     options : tuple of pairs of str
         Options of libpq, such as ``sslmode``.
     """
@@ -43,6 +47,7 @@ class Connection:
     user: str = ""
     password: str = ""
     database: str = ""
+    schema: str = ""
     options: tuple[tuple[str, str], ...] = ()
 
 
@@ -72,10 +77,14 @@ def read_profile(project: Path, profiles: Path, target: str | None) -> Connectio
 
 def _connection(output: dict) -> Connection:
     output = {ALIASES.get(name, name): value for name, value in output.items()}
+    schema = output.get("schema", "")
     if output["type"] == "duckdb":
-        return Connection("duckdb", path=output.get("path") or ":memory:")
+        path = output.get("path") or ":memory:"
+        # DuckDB names a database after its file.
+        database = output.get("database") or Path(path.strip(":")).stem
+        return Connection("duckdb", path=path, database=database, schema=schema)
     if output["type"] != "postgres":
-        return Connection(output["type"])
+        return Connection(output["type"], schema=schema)
     return Connection(
         "postgres",
         host=output["host"],
@@ -83,6 +92,7 @@ def _connection(output: dict) -> Connection:
         user=output["user"],
         password=str(output.get("password") or ""),
         database=output["database"],
+        schema=schema,
         options=tuple((name, str(output[name])) for name in LIBPQ if output.get(name)),
     )
 

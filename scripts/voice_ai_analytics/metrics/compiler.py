@@ -73,7 +73,7 @@ class MetricCompiler:
         )
         from metricflow_semantics.model.semantic_manifest_lookup import SemanticManifestLookup
 
-        text = project.semantic_manifest.read_text(encoding="utf-8")
+        text, _ = project.read_semantics()
         with told_in_one_line(), _ONE_AT_A_TIME:
             manifest = parse_manifest_from_dbt_generated_manifest(manifest_json_string=text)
             self._engine = MetricFlowEngine(
