@@ -47,6 +47,7 @@ class Consumer:
     directory: Path
     engine: str
     environment: dict[str, str] = field(default_factory=dict)
+    database: str = "consumer.duckdb"
 
     def command(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         """Run a command of the virtual environment in the project."""
@@ -79,7 +80,7 @@ class Consumer:
     def rows(self, statement: str) -> list[tuple]:
         """Run SQL."""
         if self.engine == "duckdb":
-            with duckdb.connect(str(self.directory / "consumer.duckdb")) as connection:
+            with duckdb.connect(str(self.directory / self.database)) as connection:
                 return connection.execute(statement).fetchall()
         with self.postgres() as connection, connection.cursor() as cursor:
             cursor.execute(statement)

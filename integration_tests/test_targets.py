@@ -1,6 +1,8 @@
-"""Commands of `voice-ai` read the target they are told, or refuse and name both targets."""
+"""Commands work on the target they are told, or refuse and name both, and leave the other alone."""
 
 from __future__ import annotations
+
+import shutil
 
 import pytest
 import typer
@@ -17,6 +19,7 @@ consumer:
     dev: &dev {{type: {engine}, schema: dev, threads: 2, {place}}}
     prod: {{<<: *dev, {differs}}}
     reader: {{<<: *dev, threads: 1}}
+    copy: {{<<: *dev, schema: copy}}
 """
 PLACES = {
     "duckdb": "path: warehouse.duckdb",
@@ -56,6 +59,7 @@ def two_targets(request, consumer) -> Consumer:
     """Build three sessions on dev and five on prod."""
     engine, differs = request.param
     made = consumer(None, engine)
+    made.database = "warehouse.duckdb"
     made.environment["VOICE_AI_API_KEYS"] = "key=0123456789abcdef0123456789abcdef"
     # The project's own models take the place of the package's inputs.
     (made.directory / "dbt_project.yml").write_text(
@@ -110,3 +114,35 @@ def test_every_command_refuses_another_target(two_targets) -> None:
         done = two_targets.command("voice-ai", *arguments, check=False)
         assert done.returncode == 2, command
         assert "dbt parsed target prod last" in done.stderr, command
+
+
+def certified_rows(project: Consumer) -> list[tuple]:
+    """Return dev's sessions, current versions in the snapshot, and builds that aren't replaced."""
+    return project.rows(
+        """
+        select
+            (select count(*) from dev_voice_ai.fact_voice_ai_sessions),
+            (
+                select count(*) from dev_voice_ai.voice_ai_session_outcomes
+                where dbt_valid_to is null
+            ),
+            (select count(*) from dev_voice_ai.voice_ai_builds where replaced_at is null)
+        """
+    )
+
+
+@pytest.mark.parametrize("two_targets", DIFFERENCES[::2], ids=" ".join, indirect=True)
+def test_a_clone_and_an_empty_build_leave_certified_rows_alone(two_targets) -> None:
+    two_targets.dbt("build", "--target", "dev")
+    before = certified_rows(two_targets)
+    assert before[0][:2] == (3, 3)
+    state = two_targets.directory / "state"
+    shutil.copytree(two_targets.directory / "target", state)
+    for again in ([], ["--full-refresh"]):
+        # Where an engine can't copy a table, the clone is a view of it: a write would go through.
+        two_targets.dbt("clone", "--state", "state", "--target", "copy", *again)
+        assert certified_rows(two_targets) == before
+    modified = ("--select", "state:modified+", "--defer", "--state", "state")
+    two_targets.dbt("build", *modified, "--target", "copy")
+    two_targets.dbt("build", "--empty", "--target", "dev")
+    assert certified_rows(two_targets) == before
