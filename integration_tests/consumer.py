@@ -95,6 +95,12 @@ class Consumer:
             dbname=self.environment["VOICE_AI_POSTGRES_DATABASE"],
         )
 
+    @property
+    def manifest(self) -> dict:
+        """Return dbt's manifest of the last run."""
+        path = self.directory / "target" / "manifest.json"
+        return json.loads(path.read_text(encoding="utf-8"))
+
     def results(self) -> dict[str, str]:
         """Return the status of every node in the last run, by name."""
         path = self.directory / "target" / "run_results.json"

@@ -143,8 +143,9 @@ class DbtProject:
         if not path.is_file():
             raise UserError(f"{path}: not there yet; run dbt build first")
         manifest = _json(path)
-        if fact := manifest["nodes"].get("model.voice_ai_analytics.fact_voice_ai_sessions"):
-            self._require_target(path, fact["config"].get("meta"))
+        fact = "model.voice_ai_analytics.fact_voice_ai_sessions"
+        if node := manifest.get("nodes", {}).get(fact):
+            self._require_target(path, node["config"].get("meta"))
         return manifest
 
     def _require_target(self, path: Path, meta: dict | None) -> None:
