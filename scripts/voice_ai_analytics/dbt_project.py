@@ -145,7 +145,7 @@ class DbtProject:
         manifest = _json(path)
         fact = "model.voice_ai_analytics.fact_voice_ai_sessions"
         if node := manifest.get("nodes", {}).get(fact):
-            self._require_target(path, node["config"].get("meta"))
+            self._require_target(path, (node.get("config") or {}).get("meta"))
         return manifest
 
     def _require_target(self, path: Path, meta: dict | None) -> None:

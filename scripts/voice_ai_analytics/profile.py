@@ -82,7 +82,7 @@ def _connection(output: dict) -> Connection:
         path = output.get("path") or ":memory:"
         # DuckDB names a database after its file.
         database = output.get("database") or Path(path.strip(":")).stem
-        return Connection("duckdb", path=path, database=database, schema=schema)
+        return Connection("duckdb", path=path, database=database, schema=schema or "main")
     if output["type"] != "postgres":
         return Connection(output["type"], schema=schema)
     return Connection(
