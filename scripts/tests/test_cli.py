@@ -109,6 +109,18 @@ def test_what_needs_no_project_works_where_one_was_never_built(tmp_path) -> None
     assert '"word_error_rate": 0.5' in (tmp_path / "result.json").read_text()
 
 
+@pytest.mark.parametrize("parsed", ["prod", ["prod"], {"name": "prod"}])
+def test_a_target_that_the_package_did_not_write_is_one_line(tmp_path, parsed) -> None:
+    (tmp_path / "dbt_project.yml").write_text("name: p\nprofile: p\n")
+    (tmp_path / "profiles.yml").write_text("p: {target: d, outputs: {d: {type: duckdb}}}")
+    (tmp_path / "target").mkdir()
+    node = {"config": {"meta": {"voice_ai_target": parsed}}}
+    manifest = {"nodes": {"model.voice_ai_analytics.fact_voice_ai_sessions": node}}
+    (tmp_path / "target" / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match="only the package may set it"):
+        _ = DbtProject(tmp_path, tmp_path).manifest
+
+
 def test_statistics_and_plots_are_not_loaded_for_help() -> None:
     code = "import sys, voice_ai_analytics.cli; print('pandas' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"

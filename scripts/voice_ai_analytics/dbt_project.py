@@ -153,9 +153,17 @@ class DbtProject:
 
         A target that only has another user, host or name reads the same relations.
         """
-        name, database, schema = (meta or {}).get("voice_ai_target") or (None, None, None)
+        parsed = (meta or {}).get("voice_ai_target")
         mine = self.connection
-        if name is None or (database, schema) == (mine.database, mine.schema):
+        if parsed is None:
+            return
+        if not isinstance(parsed, list) or len(parsed) != 3:
+            raise UserError(
+                f"{path}: the meta voice_ai_target is {parsed!r}, and only the package may set it;"
+                " remove it from your project and run dbt build again"
+            )
+        name, database, schema = parsed
+        if (database, schema) == (mine.database, mine.schema):
             return
         target = f"--target {self.target}" if self.target else "the profile's default target"
         raise UserError(
