@@ -4,7 +4,7 @@
     `unreadable_values` keeps both as text. -#}
 {% macro typed_input(relation, table, extra_text_columns=[]) -%}
     {%- set contract = voice_ai_analytics.input_contract(table) -%}
-    {%- set columns = voice_ai_analytics.input_columns(relation, contract.required) -%}
+    {%- set columns = voice_ai_analytics.input_columns(relation, table) -%}
     {%- set measurements = contract.get('measurements', {}) -%}
     {%- set parsed, typed = [], [] -%}
     {%- for name, type in contract.columns.items()
