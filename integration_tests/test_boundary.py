@@ -94,6 +94,11 @@ def by_platform(project: Consumer, expression: str) -> dict:
     return dict(project.rows(query))
 
 
+def explained(project: Consumer) -> str:
+    """Return what ``voice-ai explain`` says, in one line."""
+    return " ".join(project.command("voice-ai", "explain").stdout.split())
+
+
 def test_clocks_are_read(built) -> None:
     starts = by_platform(
         built, "min(cast(started_at as text)) || ' to ' || max(cast(started_at as text))"
@@ -138,6 +143,14 @@ def test_mistaken_units_fail_by_name(built, test) -> None:
     assert done.returncode == 1
     failed = {name.split(".")[-1] for name, status in built.results().items() if status == "fail"}
     assert failed == {test}
+    account = explained(built)
+    platform = next(iter(MISTAKEN[test]))
+    assert f"fail: {test}" in account
+    assert f"platform {platform}" in account
+    assert ("impossible_asr_confidence, turns of platform percent" in account) == (
+        test == "assert_measurements_are_possible"
+    )
+    assert "What to do: divide" in account
     assert by_platform(built, "count(*)") == dict.fromkeys(PLATFORMS, SIZE)
 
 
@@ -149,6 +162,10 @@ def test_nothing_readable_is_never_green(project) -> None:
     assert done.returncode == 1
     failed = {name.split(".")[-1] for name, status in project.results().items() if status == "fail"}
     assert failed == {"assert_most_rows_are_readable"}
+    account = explained(project)
+    assert f"unreadable_started_at, sessions of platform days first {SIZE} rows." in account
+    assert "for example: started_at 31/03/2026" in account
+    assert "quarantined_session, turns of platform days first" in account
 
 
 def test_quoted_upper_case_columns_are_one_sentence(project) -> None:
