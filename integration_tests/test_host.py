@@ -21,7 +21,7 @@ REFUSED = {
     "models: {+schema: main}": "puts the salt of all pseudonyms (stg_voice_ai__salt)",
     "snapshots: {+dbt_valid_to_current: \"cast('9999-12-31' as date)\"}": "+dbt_valid_to_current",
     "data_tests: {+severity: warn}": "which then lets bad rows pass",
-    "data_tests: {voice_ai_analytics: {marts: {+severity: warn}}}": "lets bad rows pass",
+    "data_tests: {voice_ai_analytics: {intermediate: {+severity: warn}}}": "reaches dbt_utils",
     "data_tests: {+limit: 1}": "which then lets bad rows pass",
 }
 FREE = """
