@@ -21,8 +21,9 @@ with
     inner join (
         select distinct platform
         from {{ ref('int_voice_ai__' ~ table ~ '_versions') }}
-        where value_quarantine_reasons is not null
+        where value_quarantine_reasons is not null and quarantine_reasons is null
     ) as concerned on given.platform = concerned.platform
+    where given.quarantine_reasons is null
     group by given.platform
 
 ),
@@ -42,7 +43,9 @@ judged as (
 )
 
 -- Without a platform: the column as a whole. A batch, or a stray platform, can be a handful of rows, of which a few bad
--- ones aren't a unit that was mistaken.
+-- ones aren't a unit that was mistaken, and nor are one or two values of a column that is otherwise empty.
 select *
 from judged
-where impossible_values > possible_values and (impossible_values >= 10{{ ' or platform is null' if build.is_full }})
+where
+    impossible_values > possible_values
+    and (impossible_values >= 10{{ ' or (platform is null and impossible_values >= 3)' if build.is_full }})
