@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +23,9 @@ from voice_ai_analytics.metrics.query import MetricQuery, check_metrics, checked
 from voice_ai_analytics.reader import Reader, Unavailable
 
 log = logging.getLogger(__name__)
+
+# For so long, health repeats what it found: anyone may ask, as often as they like.
+HEALTH_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class MetricService:
 
     def __init__(self, project: DbtProject, limits: Limits = Limits()) -> None:
         self.project, self.limits = project, limits
-        self._reader = Reader(project, limits.seconds, limits.concurrent)
+        self._reader = Reader(project, limits.seconds, limits.concurrent, copies=True)
         self._places = threading.BoundedSemaphore(limits.concurrent)
         self._reloading = threading.Lock()
         self._stamp = self._stamp_now()
@@ -75,6 +79,9 @@ class MetricService:
         self._loaded_at = datetime.now(UTC)
         self._newest_build = newest_build(project)
         self._trouble: str | None = None
+        self._looking = threading.Lock()
+        self._looked_at: float | None = None
+        self._trouble_there: str | None = None
 
     def metrics(self) -> list[dict]:
         """List the metrics: ``name``, ``label``, ``description``, ``type``."""
@@ -141,9 +148,11 @@ class MetricService:
             raise UserError(f"limit: at most {self.limits.rows:,}")
         statement = self.explain(query)
         with self._place():
-            build = self._build()
-            table = self._reader.fetch(statement, self.limits.rows)
-            if self._build() != build:
+            # One limit for all three: a database that hangs must not take it three times.
+            until = time.monotonic() + self.limits.seconds
+            build = self._build(until)
+            table = self._reader.fetch(statement, self.limits.rows, _left(until))
+            if self._build(until) != build:
                 raise Unavailable("a build was certified during this query; ask again")
         return table.replace_schema_metadata(
             {
@@ -152,31 +161,46 @@ class MetricService:
             }
         )
 
-    def _build(self) -> CertifiedBuild:
-        return certified_build(self._reader.fetch(self._newest_build, 1).to_pylist())
+    def _build(self, until: float) -> CertifiedBuild:
+        found = self._reader.fetch(self._newest_build, 1, _left(until))
+        return certified_build(found.to_pylist())
 
     def health(self) -> dict:
         """Return whether all is well: ``status`` is ok or degraded, ``trouble`` says why.
 
-        Anyone may ask, so it names no file, host or user, and doesn't wait for a free slot: if all
-        are taken, the warehouse is working.
+        Anyone may ask, so it names no file, host or user, and asks the warehouse once in a few
+        seconds, whoever calls. It doesn't wait for a free slot: if all are taken, the warehouse is
+        working.
         """
         self._current()
-        trouble = self._trouble
-        if trouble is None and self._places.acquire(blocking=False):
+        if self._looking.acquire(blocking=self._looked_at is None):
             try:
-                self._reader.fetch("select 1 as one", 1)
-            except UserError as error:
-                trouble = "the warehouse does not answer"
-                log.warning("%s: %s", trouble, error)
+                now = time.monotonic()
+                if self._looked_at is None or now - self._looked_at > HEALTH_SECONDS:
+                    self._trouble_there = self._look()
+                    self._looked_at = time.monotonic()
             finally:
-                self._places.release()
+                self._looking.release()
+        trouble = self._trouble or self._trouble_there
         return {
             "status": "ok" if trouble is None else "degraded",
             "trouble": trouble,
             "metrics": len(self._compiler.metrics),
             "loaded_at": self._loaded_at.isoformat(timespec="seconds"),
         }
+
+    def _look(self) -> str | None:
+        """Return what is wrong with the warehouse."""
+        if not self._places.acquire(blocking=False):
+            return None
+        try:
+            self._reader.fetch("select 1 as one", 1, min(HEALTH_SECONDS, self.limits.seconds))
+        except UserError as error:
+            log.warning("the warehouse does not answer: %s", error)
+            return "the warehouse does not answer"
+        finally:
+            self._places.release()
+        return None
 
     def close(self) -> None:
         """Close the service's connections."""
@@ -222,6 +246,10 @@ class MetricService:
             self._stamp = stamp
         finally:
             self._reloading.release()
+
+
+def _left(until: float) -> float:
+    return max(until - time.monotonic(), 0.001)
 
 
 def build_of(answer: pa.Table) -> dict[str, str]:
