@@ -57,6 +57,9 @@ def connected(port: int, sent: bytes) -> socket.socket:
         b"",
         HALF,
         HALF.replace(b"X-Slow: ", b"Content-Length: 10\r\n\r\n{"),
+        HALF.replace(
+            b"X-Slow: ", b"Authorization: Bearer 0123456789abcdef\r\nContent-Length: 10\r\n\r\n{"
+        ),
         # The second request on a connection.
         b"GET /health HTTP/1.1\r\nHost: a\r\n\r\nGET /hea",
     ],
