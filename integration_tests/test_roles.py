@@ -183,3 +183,23 @@ def test_what_a_reader_asks_does_not_pass_for_a_build(project) -> None:
         built = project.dbt("run", "--select", "fact_voice_ai_outcome_changes", check=False)
         sleeper.close()
     assert built.returncode == 0, built.stdout
+
+
+def test_failing_rows_are_stored_only_where_the_host_says_so(project) -> None:
+    def stored() -> set[str]:
+        return {
+            name
+            for (name,) in project.rows(
+                "select table_name from information_schema.tables"
+                " where table_schema like '%dbt_test__audit'"
+            )
+        }
+
+    project.dbt("test", "--store-failures", "--exclude-resource-type", "unit_test")
+    assert stored() == set()
+    settings = project.directory / "dbt_project.yml"
+    text = settings.read_text()
+    settings.write_text(text + "data_tests: {voice_ai_analytics: {+store_failures: true}}\n")
+    project.dbt("test", "--select", "fact_voice_ai_sessions", "stg_voice_ai__users_typed")
+    settings.write_text(text)
+    assert stored()
