@@ -354,6 +354,25 @@ def test_images_start_from_versions_and_copy_what_is_there(dockerfile) -> None:
         assert stage in bases
 
 
+def pins(path: str) -> dict[str, str]:
+    """Return the pinned requirements of a file, and the hashes of each."""
+    text = (REPOSITORY / path).read_text(encoding="utf-8").replace("\\\n", "")
+    pinned = re.findall(r"^([\w.\[\],-]+==\S+)(?: ; ([^-]*?))? +(--hash.*)$", text, re.MULTILINE)
+    assert len(pinned) == len(text.splitlines()), path
+    return {f"{name} {marker}".strip(): hashes for name, marker, hashes in pinned}
+
+
+def test_what_images_install_is_locked_by_hash() -> None:
+    image, lock = pins("deploy/requirements.txt"), pins("requirements.lock")
+    # Some of the lock's markers leave out what only its development tools need.
+    assert {name.split()[0] for name in image} <= {name.split()[0] for name in lock}
+    assert not {"pytest", "ruff", "playwright"} & {name.partition("==")[0] for name in image}
+    for hashes in (*image.values(), *lock.values(), *pins("bi/superset/requirements.txt").values()):
+        assert "--hash=sha256:" in hashes
+    dockerfile = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
+    assert dockerfile.count("pip install --require-hashes --requirement") == 2
+
+
 def test_secrets_of_the_example_have_no_value() -> None:
     secret = re.compile("PASSWORD|SECRET|KEY")
     for name, value in example().items():
