@@ -273,7 +273,7 @@ def test_a_long_question_is_refused(service) -> None:
 
 
 def test_a_fault_tells_nothing_of_what_was_asked(service, monkeypatch, caplog) -> None:
-    def fail(question):
+    def fail(question, client):
         raise ValueError("a secret value")
 
     monkeypatch.setattr(service, "query", fail)
@@ -563,6 +563,36 @@ def test_mcp_answers_over_stdio(project) -> None:
     assert [row["voice_ai_sessions"] for row in answer.structured_content["result"]] == [3, 2, 7]
     assert wrong.is_error
     assert "did you mean voice_ai_sessions" in wrong.content[0].text
+
+
+def test_suppressed_answers_tell_of_no_small_group(project, monkeypatch) -> None:
+    monkeypatch.setattr(DbtProject, "min_cohort_size", 2)
+    for name, value in project.environment.items():
+        monkeypatch.setenv(name, value)
+    service = MetricService(DbtProject(project.directory), suppresses=True)
+    other = "another key of a notebook"
+    app = create_app(service, api_keys(f"dashboard={KEY},notebook={other}"))
+
+    def ask(key: str = KEY, **question) -> list:
+        http = TestClient(app, headers={"Authorization": f"Bearer {key}"})
+        answer = http.post("/v1/query", json={"metrics": ["voice_ai_sessions"]} | question)
+        assert answer.status_code == 200, answer.text
+        return [tuple(row.values()) for row in answer.json()["rows"]]
+
+    assert ask() == ask() == [(False, 12)]
+    by_channel = {"group_by": [CHANNEL], "order_by": ["-voice_ai_sessions"]}
+    # All but one of the five users call: the total would give that one away.
+    assert ask(**by_channel) == [("chat", False, 3), ("ivr", True, None), ("voice", True, None)]
+    assert ask(**by_channel, limit=1) == [("chat", False, 3)]
+    # Another client was told nothing yet; on ivr there is one user.
+    assert ask(other, **by_channel) == [
+        ("voice", False, 7),
+        ("chat", False, 3),
+        ("ivr", True, None),
+    ]
+    assert ask(other) == [(True, None)]
+    assert ask(other, where=[f"{CHANNEL} <> 'ivr'"]) == [(True, None)]
+    service.close()
 
 
 def test_serve_says_what_it_lacks(project) -> None:

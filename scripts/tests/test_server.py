@@ -26,7 +26,7 @@ from voice_ai_analytics.serving.serve import api_keys, create_app, server
 KEYS = api_keys("dashboard=0123456789abcdef")
 HEALTH = {"status": "ok"}
 # A service that is well and answers nothing else.
-WELL = SimpleNamespace(health=lambda: HEALTH)
+WELL = SimpleNamespace(health=lambda: HEALTH, suppression=None)
 HALF = b"POST /v1/query HTTP/1.1\r\nHost: a\r\nX-Slow: "
 
 
@@ -97,7 +97,7 @@ def test_a_flood_of_connections_fills_no_log() -> None:
         "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400))\n"
         "from types import SimpleNamespace\n"
         "from voice_ai_analytics.serving.serve import api_keys, create_app, server\n"
-        "well = SimpleNamespace(health=lambda: {'status': 'ok'})\n"
+        "well = SimpleNamespace(health=lambda: {'status': 'ok'}, suppression=None)\n"
         "app = create_app(well, api_keys('dashboard=0123456789abcdef'))\n"
         "one = server(app, '127.0.0.1', 0, 1); start = one._log_started_message\n"
         "def told(sockets):\n"

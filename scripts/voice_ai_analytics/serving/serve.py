@@ -44,7 +44,13 @@ LONGEST_PATH = 200
 BUILD_HEADER = "X-Voice-AI-Build"
 DESCRIPTION = """\
 Certified metrics of conversational-AI sessions. Every number equals that of `mf query`.
+"""
+UNSUPPRESSED = """\
 Cohorts are not suppressed here: keys are for analysts, exported tables for everyone else.
+"""
+SUPPRESSED = """\
+Groups of fewer than {} users are hidden, and so are groups that differ from one that you were told
+about by fewer users: is_suppressed is true and the numbers are null.
 """
 BEARER = HTTPBearer(auto_error=False, description=f"One of the keys in {KEYS}.")
 requests = logging.getLogger("voice_ai.requests")
@@ -119,7 +125,8 @@ def create_app(service: MetricService, keys: dict[bytes, str]) -> FastAPI:
     app = FastAPI(
         title="VoiceAI metrics",
         version="1",
-        description=DESCRIPTION,
+        description=DESCRIPTION
+        + (SUPPRESSED.format(service.suppression.minimum) if service.suppression else UNSUPPRESSED),
         docs_url=None,
         redoc_url=None,
     )
@@ -156,9 +163,11 @@ def create_app(service: MetricService, keys: dict[bytes, str]) -> FastAPI:
         return service.dimensions(tuple(metric or ()))
 
     @app.get("/v1/dimensions/{dimension}/values", tags=["metrics"], **v1)
-    def values(dimension: str, metric: Annotated[list[str], Query(min_length=1)]) -> list:
+    def values(
+        request: Request, dimension: str, metric: Annotated[list[str], Query(min_length=1)]
+    ) -> list:
         """List the values of a dimension among what metrics count, null last."""
-        return service.dimension_values(dimension, tuple(metric))
+        return service.dimension_values(dimension, tuple(metric), request.state.client)
 
     @app.post("/v1/query", tags=["metrics"], **v1)
     def query(
@@ -168,7 +177,7 @@ def create_app(service: MetricService, keys: dict[bytes, str]) -> FastAPI:
     ) -> Response:
         """Answer a question: rows as JSON, CSV or an Arrow stream."""
         request.state.question = question
-        answer = service.query(question)
+        answer = service.query(question, request.state.client)
         request.state.rows = answer.num_rows
         if format is Format.json:
             columns, rows = answer.column_names, plain(answer)

@@ -21,6 +21,7 @@ from voice_ai_analytics.metrics.certification import (
 from voice_ai_analytics.metrics.compiler import MetricCompiler
 from voice_ai_analytics.metrics.query import MetricQuery, check_metrics, checked_statement
 from voice_ai_analytics.reader import Reader, Unavailable
+from voice_ai_analytics.serving.suppressing import Suppression
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,8 @@ class MetricService:
         Built by dbt; its target's user should only be able to read.
     limits : Limits
         For each query.
+    suppresses : bool
+        Whether to hide small groups, and groups that differ from one another by a few users.
 
     Raises
     ------
@@ -69,9 +72,12 @@ class MetricService:
         If the project has no metrics that can be loaded.
     """
 
-    def __init__(self, project: DbtProject, limits: Limits = Limits()) -> None:
+    def __init__(
+        self, project: DbtProject, limits: Limits = Limits(), suppresses: bool = False
+    ) -> None:
         self.project, self.limits = project, limits
         self._reader = Reader(project, limits.seconds, limits.concurrent, copies=True)
+        self.suppression = Suppression(project.min_cohort_size) if suppresses else None
         self._places = threading.BoundedSemaphore(limits.concurrent)
         self._reloading = threading.Lock()
         self._stamp = self._stamp_now()
@@ -104,9 +110,9 @@ class MetricService:
             for one in compiler.dimensions(metrics).values()
         ]
 
-    def dimension_values(self, dimension: str, metrics: tuple[str, ...]) -> list:
+    def dimension_values(self, dimension: str, metrics: tuple[str, ...], client: str = "") -> list:
         """List the values of a dimension among what some metrics count, sorted, null last."""
-        answer = self.query(MetricQuery(metrics=metrics, group_by=(dimension,)))
+        answer = self.query(MetricQuery(metrics=metrics, group_by=(dimension,)), client)
         values = answer.column(dimension).to_pylist()
         return sorted(values, key=lambda value: (value is None, value))
 
@@ -120,13 +126,15 @@ class MetricService:
         """
         return checked_statement(self._current(), query, self.limits.days)
 
-    def query(self, query: MetricQuery) -> pa.Table:
+    def query(self, query: MetricQuery, client: str = "") -> pa.Table:
         """Answer a question.
 
         Parameters
         ----------
         query : MetricQuery
             The question.
+        client : str
+            Who asks: what was told to one isn't held against another.
 
         Returns
         -------
@@ -146,7 +154,8 @@ class MetricService:
         """
         if query.limit is not None and query.limit > self.limits.rows:
             raise UserError(f"limit: at most {self.limits.rows:,}")
-        statement = self.explain(query)
+        asked = self.suppression.with_sizes(query) if self.suppression else query
+        statement = self.explain(asked)
         with self._place():
             # One limit for all three: a database that hangs must not take it three times.
             until = time.monotonic() + self.limits.seconds
@@ -154,6 +163,8 @@ class MetricService:
             table = self._reader.fetch(statement, self.limits.rows, _left(until))
             if self._build(until) != build:
                 raise Unavailable("a build was certified during this query; ask again")
+        if self.suppression:
+            table = self.suppression.apply(query, table, client, build.build_id)
         return table.replace_schema_metadata(
             {
                 "voice_ai_build_id": build.build_id,
