@@ -4,7 +4,7 @@ FROM python:3.11.14-slim-bookworm AS pipeline
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1 DO_NOT_TRACK=1
 WORKDIR /voice-ai
 # So that a change to the package doesn't reinstall its dependencies.
-COPY deploy/requirements.txt pyproject.toml README.md LICENSE ./
+COPY deploy/requirements.txt pyproject.toml hatch_build.py README.md LICENSE ./
 COPY scripts/voice_ai_analytics/__init__.py scripts/voice_ai_analytics/
 RUN pip install --require-hashes --requirement requirements.txt && pip install --no-deps --editable .
 COPY . .

@@ -20,7 +20,7 @@ FLOORS = [
     {"duckdb_copy", "files", "locks", "profile", "simulate"},
     {"dbt_project"},
     {"packages", "reader", "warehouse"},
-    {"metrics", "analysis", "forgetting", "load"},
+    {"metrics", "analysis", "explain", "forgetting", "load"},
     {"rates", "serving", "roles", "history"},
     {"asr"},
     {"abandonment", "releases", "segments"},

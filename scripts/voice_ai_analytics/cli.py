@@ -23,7 +23,7 @@ from voice_ai_analytics.commands.metrics import (
     query,
     serve,
 )
-from voice_ai_analytics.commands.warehouse import create_roles, forget
+from voice_ai_analytics.commands.warehouse import create_roles, explain, forget
 from voice_ai_analytics.ending import leave_when_told
 from voice_ai_analytics.errors import UserError
 
@@ -49,6 +49,7 @@ COMMANDS = {
     mcp: "mcp --target certified_reader",
     create_roles: "create-roles --target admin",
     lightdash_manifest: "lightdash-manifest --target postgres",
+    explain: "explain --project-dir .",
     forget: "forget --platform ivr --session 8f14e45f",
 }
 for command, example in COMMANDS.items():

@@ -16,7 +16,9 @@ from pathlib import Path
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.profile import Connection, read_profile
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+# A wheel carries the parts of the repository that commands need.
+_PACKED = Path(__file__).resolve().parent / "repository"
+REPOSITORY = _PACKED if _PACKED.is_dir() else Path(__file__).resolve().parents[2]
 DBT = (sys.executable, "-W", "ignore", "-m", "dbt.cli.main", "--no-use-colors")
 
 
