@@ -16,8 +16,8 @@ PACKAGE = "voice_ai_analytics"
 ROOT = Path(voice_ai_analytics.__file__).parent
 # From the bottom up. Modules of one layer don't import each other.
 FLOORS = [
-    {"errors", "plain", "wording", "postgres", "statistics"},
-    {"files", "profile", "simulate"},
+    {"ending", "errors", "plain", "wording", "postgres", "statistics"},
+    {"duckdb_copy", "files", "locks", "profile", "simulate"},
     {"dbt_project"},
     {"packages", "reader", "warehouse"},
     {"metrics", "analysis", "explain", "forgetting", "load"},

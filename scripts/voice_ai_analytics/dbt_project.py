@@ -271,10 +271,15 @@ class DbtProject:
             stderr=subprocess.STDOUT,
             text=True,
         ) as process:
-            for line in process.stdout:
-                told.append(line.rstrip())
-                if counted := re.search(r"(\d+) of (\d+) (?!START)", line):
-                    progress(int(counted[1]), int(counted[2]))
+            try:
+                for line in process.stdout:
+                    told.append(line.rstrip())
+                    if counted := re.search(r"(\d+) of (\d+) (?!START)", line):
+                        progress(int(counted[1]), int(counted[2]))
+            except BaseException:
+                # A dbt that goes on would keep the database.
+                process.terminate()
+                raise
         if process.returncode:
             account = "\n".join(line for line in told if line.strip())
             raise UserError(
