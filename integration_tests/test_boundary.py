@@ -8,7 +8,7 @@ from consumer import ENGINES, Consumer
 PROJECT = """\
 name: boundary
 profile: consumer
-vars: {voice_ai_snapshot: false, voice_ai_time_spine: false, voice_ai_semantic_models: false}
+vars: {voice_ai_snapshot: false}
 """
 SIZE = 12
 SESSIONS = (
@@ -125,6 +125,20 @@ def test_errors_are_unknown_where_none_is_reported(built) -> None:
     errors = by_platform(built, "sum(error_turn_count)")
     assert errors == dict.fromkeys(PLATFORMS, None) | {"ends": SIZE}
     assert by_platform(built, "count(has_error)")["silent"] == 0
+
+
+def test_what_is_not_reported_is_null_in_rates(built) -> None:
+    rates = ["completion", "containment", "outcome_known", "error_turn", "session_error", "noise"]
+    names = [f"voice_ai_{name}_rate" for name in rates] + ["voice_ai_voice_session_share"]
+    found = {
+        row.pop("voice_ai_session__platform"): [row[name] for name in names]
+        for row in built.mf(
+            "--metrics", ",".join(names), "--group-by", "voice_ai_session__platform"
+        )
+    }
+    assert found["silent"] == found["email"] == ["", "", "0.0", "", "", "", ""]
+    assert [float(rate) for rate in found["ends"][:-1]] == [1, 1, 1, 0.5, 1, 0.5]
+    assert found["millis"] == ["1.0", "1.0", "1.0", "", "", "", ""]
 
 
 def test_speakers_are_read_as_what_they_are(built) -> None:

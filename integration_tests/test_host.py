@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -55,7 +56,11 @@ def host(consumer) -> Consumer:
     return made
 
 
-@pytest.mark.parametrize("setting", REFUSED)
+# Each setting makes dbt parse anew. An ordinary run tries one of each kind.
+TRIED = REFUSED if os.environ.get("VOICE_AI_FAULTS") == "full" else [*REFUSED][::2]
+
+
+@pytest.mark.parametrize("setting", TRIED)
 def test_a_setting_that_undoes_a_promise_is_refused(host, setting) -> None:
     (host.directory / "dbt_project.yml").write_text(f"{PROJECT}{setting}\n")
     done = host.dbt("build", check=False)
