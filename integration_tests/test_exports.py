@@ -447,7 +447,9 @@ def test_roles_read_what_is_theirs_now_and_after_later_builds(on_postgres) -> No
     project, exported = on_postgres, in_certified(*EXPORTED, LOG)
 
     def certified() -> set[str]:
-        return {name for name in all_relations(project) if f'"{CERTIFIED}"' in name}
+        # A table that nobody certified was put beside them by hand.
+        there = {name for name in all_relations(project) if f'"{CERTIFIED}"' in name}
+        return there - in_certified("somebody_elses")
 
     project.command("voice-ai", "create-roles")
     assert in_certified("fact_voice_ai_sessions", "voice_ai_session_outcomes") < certified()
