@@ -228,15 +228,15 @@ class DbtProject:
         Raises
         ------
         UserError
-            If the package's metrics, one of which holds it, are switched off.
+            If the package's metrics, beside which it is kept, are switched off.
         """
-        metric = self.manifest["metrics"].get("metric.voice_ai_analytics.voice_ai_cohort_size")
-        if metric is None:
+        name = "semantic_model.voice_ai_analytics.voice_ai_sessions"
+        if (sessions := self.manifest["semantic_models"].get(name)) is None:
             raise UserError(
-                f"{self.directory}: the metric voice_ai_cohort_size is not in this project;"
+                f"{self.directory}: the package's metrics are not in this project;"
                 " leave the var voice_ai_semantic_models true and run dbt build"
             )
-        return int(metric["config"]["meta"]["min_cohort_size"])
+        return int(sessions["config"]["meta"]["voice_ai_min_cohort_size"])
 
     def command(self, *arguments: str) -> list[str]:
         """Return the dbt command line for this project."""
