@@ -17,7 +17,7 @@ ROOT = Path(voice_ai_analytics.__file__).parent
 # From the bottom up. Modules of one layer don't import each other.
 FLOORS = [
     {"errors", "plain", "wording", "postgres", "statistics"},
-    {"files", "profile", "simulate"},
+    {"files", "manifests", "profile", "simulate"},
     {"dbt_project"},
     {"packages", "reader", "warehouse"},
     {"metrics", "analysis", "forgetting", "load"},
