@@ -17,7 +17,7 @@ ROOT = Path(voice_ai_analytics.__file__).parent
 # From the bottom up. Modules of one layer don't import each other.
 FLOORS = [
     {"ending", "errors", "plain", "wording", "postgres", "statistics"},
-    {"duckdb_copy", "files", "locks", "profile", "simulate"},
+    {"duckdb_copy", "files", "locks", "manifests", "profile", "simulate"},
     {"dbt_project"},
     {"packages", "reader", "warehouse"},
     {"metrics", "analysis", "explain", "forgetting", "load"},

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.manifests import in_one_form
 from voice_ai_analytics.profile import Connection, read_profile
 
 # A wheel carries the parts of the repository that commands need.
@@ -113,24 +114,24 @@ class DbtProject:
             raise UserError(f"{self.directory}: no semantic manifest; run dbt build first")
         return path
 
-    def read_semantics(self) -> tuple[str, dict]:
-        """Return the semantic manifest as text and as JSON.
+    def read_semantics(self) -> dict:
+        """Return the semantic manifest as it is now, in the form of `in_one_form`.
 
         Raises
         ------
         UserError
             If dbt hasn't run yet, didn't finish writing, or parsed another target last.
         """
-        text = self.semantic_manifest.read_text(encoding="utf-8")
-        semantics = _json(self.semantic_manifest, text)
+        path = self.semantic_manifest
+        semantics = in_one_form(_json(path))
         for model in semantics["semantic_models"]:
-            self._require_target(self.semantic_manifest, (model.get("config") or {}).get("meta"))
-        return text, semantics
+            self._require_target(path, (model.get("config") or {}).get("meta"))
+        return semantics
 
     @cached_property
     def semantics(self) -> dict:
         """Return metrics, semantic models and saved queries; see `read_semantics`."""
-        return self.read_semantics()[1]
+        return self.read_semantics()
 
     @cached_property
     def manifest(self) -> dict:
@@ -144,7 +145,7 @@ class DbtProject:
         path = self.directory / "target" / "manifest.json"
         if not path.is_file():
             raise UserError(f"{path}: not there yet; run dbt build first")
-        manifest = _json(path)
+        manifest = in_one_form(_json(path))
         fact = "model.voice_ai_analytics.fact_voice_ai_sessions"
         if node := manifest.get("nodes", {}).get(fact):
             self._require_target(path, (node.get("config") or {}).get("meta"))
@@ -296,8 +297,8 @@ def is_certified(node: dict) -> bool:
     return node["package_name"] == "voice_ai_analytics" and meta.get("voice_ai_certified") is True
 
 
-def _json(path: Path, text: str | None = None) -> dict:
+def _json(path: Path) -> dict:
     try:
-        return json.loads(path.read_text(encoding="utf-8") if text is None else text)
+        return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{path}: isn't valid JSON ({error}); run dbt build again") from error
