@@ -33,7 +33,7 @@ test-all: install packages $(BI_TOOLS)
 
 # Breaks builds at every moment, and runs many more random streams than make test. Takes an hour and a half.
 test-faults: install packages
-	VOICE_AI_FAULTS=full $(BIN)/pytest --durations 20 integration_tests/test_faults.py integration_tests/test_properties.py integration_tests/test_fuzz.py integration_tests/test_host.py
+	VOICE_AI_FAULTS=full $(BIN)/pytest --durations 20 integration_tests/test_faults.py integration_tests/test_properties.py integration_tests/test_fuzz.py integration_tests/test_host.py integration_tests/test_flags.py
 
 lint: install packages
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 
 import pytest
@@ -31,7 +32,10 @@ def certified(project: Consumer, target: str) -> dict[str, list]:
     }
 
 
-@pytest.fixture(scope="module", params=ENGINES)
+# A clone is a view on PostgreSQL, which hooks can write through. A full run tries both engines.
+@pytest.fixture(
+    scope="module", params=ENGINES if os.environ.get("VOICE_AI_FAULTS") == "full" else ENGINES[1:]
+)
 def prod(request, consumer) -> Consumer:
     """Return a project that is built on production, and the artifacts of that build."""
     made = consumer(None, request.param)

@@ -93,7 +93,8 @@ def test_other_settings_are_free(host) -> None:
     assert host.rows("select count(*) from main_voice_ai.fact_voice_ai_sessions") == [(1,)]
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+# dbt's alias for an empty ref is PostgreSQL's alone. A full run tries both engines.
+@pytest.mark.parametrize("engine", ENGINES if TRIED is REFUSED else ENGINES[1:])
 def test_an_empty_build_runs_every_query_and_changes_no_certified_row(consumer, engine) -> None:
     made = consumer("metrics", engine)
     made.dbt("seed")
