@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from voice_ai_analytics.manifests import in_one_form
 from voice_ai_analytics.metrics.definitions import aggregation, filters_of
 
@@ -51,22 +54,43 @@ metrics:
 }
 MODEL_PATHS = """model-paths: [models, "semantics_{{ dbt_version.split('.')[0] }}"]\n"""
 OWN_METRICS = ("tickets", "tickets_per_session")
+# voice-ai where nothing of dbt is installed, as beside dbt 2.
+WITHOUT_DBT = """
+import sys
+for name in ("dbt", "dbt_common", "dbt_metricflow", "dbt_semantic_interfaces"):
+    sys.modules[name] = None
+"""
+VOICE_AI_WITHOUT_DBT = f"{WITHOUT_DBT}from voice_ai_analytics.cli import main; main()"
 
 
-def definitions(semantics: dict) -> dict[str, dict]:
-    """Return what a semantic manifest defines, by name: metrics, dimensions, saved queries.
+def add_own_metrics(project: Path) -> None:
+    """Add a consumer's metrics to its project, in the form of whichever dbt parses it."""
+    settings = project / "dbt_project.yml"
+    settings.write_text(MODEL_PATHS + settings.read_text(encoding="utf-8"), encoding="utf-8")
+    for name, text in OWN_TICKETS.items():
+        path = project / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def definitions(project: Path) -> dict[str, dict]:
+    """Return the metrics, semantic models and saved queries that dbt parsed last, by name.
 
     Measures aren't among them, because dbt 2 has none.
     """
-    semantics = in_one_form(semantics)
+    path = project / "target" / "semantic_manifest.json"
+    semantics = in_one_form(json.loads(path.read_text(encoding="utf-8")))
     models = semantics["semantic_models"]
     return {
-        "metrics": {metric["name"]: _metric(metric, models) for metric in semantics["metrics"]},
-        "semantic models": {model["name"]: _model(model) for model in models},
-        "saved queries": {
-            query["name"]: {**_described(query), "query": query["query_params"]}
-            | {"exports": [(one["name"], one["config"]) for one in query["exports"]]}
-            for query in semantics["saved_queries"]
+        **{f"metric {one['name']}": _metric(one, models) for one in semantics["metrics"]},
+        **{f"semantic model {one['name']}": _model(one) for one in models},
+        **{
+            f"saved query {one['name']}": {
+                **_described(one),
+                "query": one["query_params"],
+                "exports": [(export["name"], export["config"]) for export in one["exports"]],
+            }
+            for one in semantics["saved_queries"]
         },
     }
 

@@ -10,19 +10,11 @@ import pytest
 import yaml
 from consumer import ENGINES, Consumer
 from metricflow.converters.models import OSIDocument
-from semantics import MODEL_PATHS, OWN_METRICS, OWN_TICKETS
-from test_consumers import write
+from semantics import OWN_METRICS, VOICE_AI_WITHOUT_DBT, WITHOUT_DBT, add_own_metrics
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.metrics.compiler import MetricCompiler
 
-# What isn't there when dbt 2 is installed, or nothing of dbt at all.
-WITHOUT_DBT = """
-import sys
-for name in ("dbt", "dbt_common", "dbt_metricflow", "dbt_semantic_interfaces"):
-    sys.modules[name] = None
-"""
-COMMAND = f"{WITHOUT_DBT}from voice_ai_analytics.cli import main; main()"
 DOORS = f"""{WITHOUT_DBT}
 import asyncio, json
 from pathlib import Path
@@ -56,19 +48,19 @@ def compiler_of(project: Consumer, monkeypatch: pytest.MonkeyPatch) -> MetricCom
 def test_query_and_exports_answer_without_dbt(project, tmp_path) -> None:
     question = ("--metrics", "voice_ai_completion_rate", "--group-by", "voice_ai_session__channel")
     found = tmp_path / "found.json"
-    project.command("python", "-c", COMMAND, "query", *question, "--json", str(found))
+    project.command("python", "-c", VOICE_AI_WITHOUT_DBT, "query", *question, "--json", str(found))
     rows = json.loads(found.read_text(encoding="utf-8"))["rows"]
     expected = project.mf(*question)
     assert {row["voice_ai_session__channel"]: row["voice_ai_completion_rate"] for row in rows} == {
         row["voice_ai_session__channel"]: float(row["voice_ai_completion_rate"]) for row in expected
     }
-    told = project.command("python", "-c", COMMAND, "export-metrics").stdout
+    told = project.command("python", "-c", VOICE_AI_WITHOUT_DBT, "export-metrics").stdout
     assert "voice_ai_overview" in told
 
 
 def test_the_service_and_mcp_answer_without_dbt(project) -> None:
     told = project.command("python", "-c", DOORS).stdout
-    assert json.loads(told) == [True, True, "ok", [{"voice_ai_completion_rate": 0.4}]]
+    assert json.loads(told) == [True, True, "ok", [{"voice_ai_completion_rate": 4 / 9}]]
 
 
 @pytest.fixture(scope="module")
@@ -136,9 +128,7 @@ def test_a_consumers_metrics_over_our_entity_and_our_metrics(metrics_seed, tmp_p
     built = metrics_seed("duckdb")
     shutil.copytree(built.directory, tmp_path / "project", symlinks=True)
     made = replace(built, directory=tmp_path / "project")
-    settings = made.directory / "dbt_project.yml"
-    settings.write_text(MODEL_PATHS + settings.read_text(encoding="utf-8"), encoding="utf-8")
-    write(made.directory, OWN_TICKETS)
+    add_own_metrics(made.directory)
     made.dbt("run", "--select", "tickets")
     rows = made.mf("--metrics", ",".join(OWN_METRICS), "--group-by", "voice_ai_session__channel")
     # Two of seven sessions on voice and one of two on ivr were abandoned, none of three on chat.
