@@ -23,7 +23,8 @@ def project(request, consumer) -> Consumer:
     )
     made.rows(
         "insert into main_raw.turns (turn_id, session_id, platform, turn_index, speaker,"
-        " asr_confidence) values ('t99', 's01', 'alpha', 9, 'user', 87), ('t98', 's01', 'alpha', 8, 'martian', null)"
+        " asr_confidence) values ('t99', 's01', 'alpha', 9, 'user', 87),"
+        " ('t98', 's01', 'alpha', 8, 'martian', null)"
     )
     made.rows("insert into main_raw.users (user_id, region) values ('u1', 'Urban')")
     made.dbt("build", *WITHOUT_UNIT_TESTS)
