@@ -40,6 +40,7 @@ select '0' as turn_id, 's' || n as session_id, 'p' as platform, 0 as turn_index,
 ARGUMENTS = {
     "query": ["--metrics", "voice_ai_sessions"],
     "compare-asr": ["--before", "a", "--after", "b"],
+    "export-semantics": ["--output", "semantics.yml"],
     "forget": ["--session", "s1", "--platform", "p"],
 }
 
