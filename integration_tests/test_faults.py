@@ -61,15 +61,15 @@ def ago(**duration: float) -> str:
 
 
 def load(project: Project, numbers: range, loaded_at: str) -> None:
-    """Load calls, one every three hours, of three turns each; every fiftieth is invalid."""
+    """Load calls, one every three hours, of three turns each; every fiftieth has no start."""
     series = f"from generate_series({numbers[0]}, {numbers[-1]}) as calls (n)"
     project.rows(f"""
         insert into voice_ai_raw.sessions
         select
             'call-' || n, 'bot', 'user-' || (n % 20), 'voice',
-            timestamp '2026-03-01' + n * interval '3 hours', 120, 3,
+            case when n % 50 <> 0 then timestamp '2026-03-01' + n * interval '3 hours' end, 120, 3,
             case n % 3 when 0 then 'Solved!' when 1 then 'abandoned' else 'transferred' end,
-            case when n % 50 = 0 then 9 else 4 end, {loaded_at}, {loaded_at}
+            4, {loaded_at}, {loaded_at}
         {series}
     """)
     # What the platform had reported while the call was still going on.
@@ -418,7 +418,7 @@ def correct(project: Project) -> None:
         f" from voice_ai_raw.turns where turn_id = 'call-{MOVED_ANEW}/2'",
         f"update voice_ai_raw.sessions set outcome_raw = 'failed', loaded_at = {then}"
         f" where session_id = 'call-{CORRECTED}'",
-        f"update voice_ai_raw.sessions set csat_score = 5, loaded_at = {then}"
+        f"update voice_ai_raw.sessions set started_at = timestamp '2026-03-13 12:00:00', loaded_at = {then}"
         f" where session_id = 'call-{CURED}'",
         f"update voice_ai_raw.users set region = 'Urban' where user_id = 'user-{USER}'",
     ):

@@ -123,7 +123,7 @@ def wednesday(project):
 def thursday(project):
     """Sessions leave the source, go to quarantine, and come under another id."""
     project.rows("delete from voice_ai_raw.sessions where session_id in ('s6', 's8')")
-    change(project, 3, "sessions", "duration_seconds = '-1'", "session_id = 's4'")
+    change(project, 3, "sessions", "started_at = 'soon'", "session_id = 's4'")
     change(project, 3, "sessions", "outcome_raw = 'abandoned'", "session_id = 's1'")
     insert(project, 3, "sessions", session(18, "u4", "04 20:00"), session(9, "u2", "06 10:00"))
 
@@ -131,7 +131,7 @@ def thursday(project):
 def friday(project):
     """One comes back, one is cured, a rating is withdrawn."""
     insert(project, 4, "sessions", session(6, "", "03 10:00"), session(10, "u3", "07 10:00"))
-    cured = "duration_seconds = '60', transfer_reason = 'complaint'"
+    cured = "started_at = '2024-03-02 10:00:00', transfer_reason = 'complaint'"
     change(project, 4, "sessions", cured, "session_id = 's4'")
     change(project, 4, "sessions", "csat_score = null", "session_id = 's5'")
 
@@ -350,7 +350,7 @@ def test_the_command_prints_and_writes(story) -> None:
     by = ("--group-by", "voice_ai_session__channel")
     result = story.project.command(*asked, *by, "--csv", "answer.csv")
     assert "2 rows, as known on 2024-03-07, end of day UTC." in result.stdout
-    # Thursday: four on voice, because s4 is in quarantine; five on chat, with the one that moved.
+    # Thursday: of six chats, s4 is in quarantine and s8 came again as s18; s6 is kept.
     told = (story.project.directory / "answer.csv").read_text(encoding="utf-8")
     assert told.splitlines()[1:] == ['"chat",4', '"voice",5']
 

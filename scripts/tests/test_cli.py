@@ -48,8 +48,8 @@ def test_every_command_and_option_has_help(command) -> None:
         (["simulate", "--output", "x" * 300], "x" * 300),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_2(arguments, told) -> None:
-    result = run(*arguments)
+def test_a_mistake_is_one_line_and_exit_2(arguments, told, tmp_path) -> None:
+    result = run(*arguments, cwd=tmp_path)
     assert result.returncode == 2
     assert told in result.stderr
     assert "Traceback" not in result.stdout + result.stderr
