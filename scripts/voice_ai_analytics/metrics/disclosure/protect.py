@@ -1,0 +1,157 @@
+"""Which groups to hide besides the small ones, so that no small one can be computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from voice_ai_analytics.metrics.disclosure.attack import (
+    CHEAP,
+    SHRINKS,
+    Sums,
+    exposed,
+    implied,
+    push,
+)
+
+AT_LEAST = 20  # unprotected numbers that are covered at once
+MOST_FAILURES = 6
+
+
+@dataclass
+class Secret:
+    """One number per group, some of which must not be found.
+
+    Parameters
+    ----------
+    name : str
+        The metric.
+    sums : Sums
+        Its numbers, and how they add up.
+    published : numpy.ndarray of bool, shape (groups,)
+        The groups for which a table shows it, unless they are hidden.
+    is_known : numpy.ndarray of bool, shape (groups,)
+        The groups in which it is known of somebody; the others have nothing to hide.
+    witnesses : list of numpy.ndarray
+        The proofs so far; see `exposed`.
+    """
+
+    name: str
+    sums: Sums
+    published: np.ndarray
+    is_known: np.ndarray
+    witnesses: list[np.ndarray] = field(default_factory=list)
+
+    def exposed(self, shown: np.ndarray, closed: np.ndarray) -> np.ndarray:
+        """Return the closed groups whose number can be found from those that are shown."""
+        return exposed(self.sums, shown, self._hidden(closed), self.witnesses)
+
+    def unproven(self, closed: np.ndarray) -> np.ndarray:
+        """Return the closed groups whose number no witness protects yet."""
+        left = self._hidden(closed) & ~implied(self.sums, self.published & ~closed)
+        for change in self.witnesses:
+            left &= ~self.sums.differs(change)
+        return left
+
+    def _hidden(self, closed: np.ndarray) -> np.ndarray:
+        return closed & self.published & self.is_known & (self.sums.most > 0)
+
+
+def protect(
+    secrets: Sequence[Secret], small: np.ndarray, weight: np.ndarray, elsewhere: np.ndarray
+) -> np.ndarray:
+    """Return the groups to hide: the small ones, and others that protect them at little cost.
+
+    Parameters
+    ----------
+    secrets : sequence of Secret
+        Numbers over the same groups that are hidden together. Each gets its witnesses.
+    small : numpy.ndarray of bool, shape (groups,)
+        The groups that must be hidden anyway.
+    weight : numpy.ndarray of float, shape (groups,)
+        What hiding a group costs: how many sessions it has.
+    elsewhere : numpy.ndarray of bool, shape (groups,)
+        Groups in which other numbers are hidden; hiding these ones there, too, costs little.
+
+    Returns
+    -------
+    numpy.ndarray of bool, shape (groups,)
+
+    Notes
+    -----
+    A linear program finds the cheapest change of all numbers that alters some of the unprotected
+    ones and keeps every sum. What the change alters is hidden, and then the change is a witness:
+    every hidden number is protected by the way it was found. This heuristic is due to Kelly, Golden
+    and Assad (Cell suppression: disclosure protection for sensitive tabular data, Networks 22,
+    1992). Hiding more takes nothing from what a reader can't exclude, so witnesses stay valid.
+    """
+    closed, rng = small.copy(), np.random.default_rng(0)
+    price = np.maximum(weight / max(weight.max(initial=0.0), 1.0), CHEAP)
+    price = np.where(elsewhere, CHEAP, 1.0) * price
+    while True:
+        before = closed.sum()
+        for secret in secrets:
+            failures = 0
+            while failures < MOST_FAILURES and (left := secret.unproven(closed)).any():
+                more = _cover(secret, left, closed, price, rng)
+                failures = failures + 1 if more is None else 0
+                if more is not None:
+                    closed |= more
+                elif failures == MOST_FAILURES - 1:
+                    closed |= _partners(secret, left, closed, weight)
+        if closed.sum() == before:
+            return closed
+
+
+def _cover(
+    secret: Secret, left: np.ndarray, closed: np.ndarray, price: np.ndarray, rng
+) -> np.ndarray | None:
+    """Find a witness for some unprotected numbers; return what must be hidden for it."""
+    open_ = secret.published & ~closed
+    cost = np.where(open_, price, CHEAP**3)
+    # Those that are covered later make use of what is hidden by then.
+    some = rng.permutation(np.flatnonzero(left))[: max(AT_LEAST, left.sum() // 3)]
+    signs = np.zeros(len(left))
+    signs[some] = rng.choice([-1.0, 1.0], len(some))
+    for shrink in SHRINKS:
+        change, is_all = push(secret.sums, signs, cost, shrink)
+        if (left & secret.sums.differs(change)).any():
+            secret.witnesses.append(change)
+            return open_ & (change != 0)
+        if is_all:
+            return None
+    return None
+
+
+def _partners(
+    secret: Secret, found: np.ndarray, closed: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """Return for each exposed number the cheapest group that is shown in one of its sums."""
+    equations, values = abs(secret.sums.equations), secret.sums.values
+    by_group = equations.tocsc()
+    shown, new = secret.published & ~closed, np.zeros_like(closed)
+    # A part with nothing in it leaves no room to a number that can only grow.
+    room = shown & (values > 0) if secret.sums.is_whole else shown
+    for group in np.flatnonzero(found):
+        start, end = by_group.indptr[group : group + 2]
+        rows = by_group.indices[start:end]
+        cells = np.unique(np.concatenate([
+            equations.indices[equations.indptr[row] : equations.indptr[row + 1]] for row in rows
+        ])) if len(rows) else np.array([], dtype=int)
+        if new[cells].any():
+            continue
+        best = _cheapest(cells, room, weight, len(closed))
+        if not best.any():
+            best = _cheapest(cells, shown, weight, len(closed))
+        new |= best
+    return new
+
+
+def _cheapest(cells: np.ndarray, among: np.ndarray, weight: np.ndarray, size: int) -> np.ndarray:
+    chosen = np.zeros(size, dtype=bool)
+    cells = cells[among[cells]]
+    if len(cells):
+        chosen[cells[np.argmin(weight[cells])]] = True
+    return chosen
