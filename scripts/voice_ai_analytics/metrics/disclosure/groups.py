@@ -196,7 +196,10 @@ class Groups:
         known = self._codes.setdefault(name, {})
         local, found = pd.factorize(values, use_na_sentinel=False)
         found = [None if pd.isna(value) else value for value in found]
-        mapping = np.array([known.setdefault(value, len(known)) for value in found], dtype=int)
+        # In the order of the values, so that the same rows in another order hide the same groups.
+        for value in sorted(found, key=lambda value: (value is not None, value)):
+            known.setdefault(value, len(known))
+        mapping = np.array([known[value] for value in found], dtype=int)
         return mapping[local] if len(local) else np.zeros(0, dtype=int)
 
     def _keys(self, codes: dict[str, np.ndarray], names: Names, length: int) -> np.ndarray:
