@@ -4,9 +4,9 @@ FROM python:3.11.14-slim-bookworm AS pipeline
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1 DO_NOT_TRACK=1
 WORKDIR /voice-ai
 # So that a change to the package doesn't reinstall its dependencies.
-COPY requirements.lock pyproject.toml README.md LICENSE ./
+COPY deploy/requirements.txt pyproject.toml hatch_build.py README.md LICENSE ./
 COPY scripts/voice_ai_analytics/__init__.py scripts/voice_ai_analytics/
-RUN pip install --constraint requirements.lock --editable .
+RUN pip install --require-hashes --requirement requirements.txt && pip install --no-deps --editable .
 COPY . .
 # Volumes inherit the owner of the directories that they cover.
 RUN useradd --create-home voice_ai \
@@ -21,7 +21,7 @@ FROM python:3.11.14-slim-bookworm AS superset
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONUNBUFFERED=1
 # The versions that are tested; Superset's own image has no PostgreSQL driver.
 COPY bi/superset/requirements.txt /requirements.txt
-RUN pip install --requirement /requirements.txt && useradd --create-home superset
+RUN pip install --require-hashes --requirement /requirements.txt && useradd --create-home superset
 COPY bi/superset/superset_config.py deploy/superset.sh /superset/
 ENV FLASK_APP="superset.app:create_app()" SUPERSET_CONFIG_PATH=/superset/superset_config.py
 USER superset

@@ -33,7 +33,7 @@ test-all: install packages $(BI_TOOLS)
 
 # Breaks builds at every moment, and runs many more random streams than make test. Takes an hour and a half.
 test-faults: install packages
-	VOICE_AI_FAULTS=full $(BIN)/pytest --durations 20 integration_tests/test_faults.py integration_tests/test_properties.py integration_tests/test_fuzz.py
+	VOICE_AI_FAULTS=full $(BIN)/pytest --durations 20 integration_tests/test_faults.py integration_tests/test_properties.py integration_tests/test_fuzz.py integration_tests/test_host.py integration_tests/test_flags.py
 
 lint: install packages
 	$(BIN)/ruff check .
@@ -69,7 +69,7 @@ compatibility-fast: install packages
 
 install: .venv/installed
 
-# The lock pins versions only: hashes would tie it to one registry.
+# With the hash of every file that the registry has of a version, so pip refuses any other.
 .venv/installed: requirements.lock pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] <= (3, 13) else 'make needs Python 3.11, 3.12 or 3.13: make PYTHON=python3.11')"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -93,10 +93,14 @@ $(BI_TESTS)/%/node_modules/.installed: $(BI_TESTS)/%/package-lock.json
 packages: install
 	$(BIN)/voice-ai deps --project-dir .
 
+# pip looks for a hash under the name with its extras.
+COMPILE := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-annotate --no-header --no-emit-index-url --no-emit-find-links
+
 lock: install
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --universal --python-version 3.11 --extra dev --no-annotate --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
-	$(BIN)/uv pip compile --universal --python-version 3.11 --no-annotate --no-header --no-emit-index-url --no-emit-find-links --output-file bi/superset/requirements.txt bi/superset/requirements.in
+	$(COMPILE) --extra dev --output-file requirements.lock pyproject.toml
+	$(COMPILE) --constraint requirements.lock --output-file deploy/requirements.txt pyproject.toml
+	$(COMPILE) --output-file bi/superset/requirements.txt bi/superset/requirements.in
 
 clean:
 	rm -rf .venv .venv-superset output target logs dbt_packages $(BI_TESTS)/*/node_modules

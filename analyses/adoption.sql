@@ -4,7 +4,8 @@
 select
     date_trunc('week', started_at) as week,
     count(*) as sessions,
-    cast(sum(case when channel = 'voice' then 1 else 0 end) as double precision) / count(*) as voice_session_share,
+    cast(sum(case when channel = 'voice' then 1 else 0 end) as double precision)
+    / nullif(count(channel), 0) as voice_session_share,
     count(distinct user_key) as users,
     cast(count(distinct case when is_repeat_user_session then user_key end) as double precision)
     / nullif(count(distinct user_key), 0) as repeat_user_rate,

@@ -4,12 +4,17 @@
 select
     date_trunc('week', started_at) as week,
     asr_model,
-    sum(turn_count) as turns,
+    -- Turns on platforms that report errors.
+    sum(case when has_error is not null then turn_count end) as turns,
     sum(error_turn_count) as error_turns,
-    cast(sum(error_turn_count) as double precision) / nullif(sum(turn_count), 0) as error_turn_rate,
-    cast(sum(misunderstanding_turn_count) as double precision) / nullif(sum(turn_count), 0) as misunderstanding_rate,
-    cast(sum(no_input_turn_count) as double precision) / nullif(sum(turn_count), 0) as no_input_rate,
-    cast(sum(noise_turn_count) as double precision) / nullif(sum(turn_count), 0) as noise_rate
+    cast(sum(error_turn_count) as double precision)
+    / nullif(sum(case when has_error is not null then turn_count end), 0) as error_turn_rate,
+    cast(sum(misunderstanding_turn_count) as double precision)
+    / nullif(sum(case when has_error is not null then turn_count end), 0) as misunderstanding_rate,
+    cast(sum(no_input_turn_count) as double precision)
+    / nullif(sum(case when has_error is not null then turn_count end), 0) as no_input_rate,
+    cast(sum(noise_turn_count) as double precision)
+    / nullif(sum(case when has_error is not null then turn_count end), 0) as noise_rate
 from {{ ref('fact_voice_ai_sessions') }}
 group by 1, 2
 order by 1, 2

@@ -100,7 +100,7 @@ def run(
 def locked(*names: str) -> list[str]:
     """Return the locked versions of some packages."""
     lines = LOCK.read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line.partition("==")[0] in names]
+    return [line.removesuffix(" \\") for line in lines if line.partition("==")[0] in names]
 
 
 class Matrix:

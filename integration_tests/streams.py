@@ -58,7 +58,7 @@ GOOD = {
         "duration_seconds": {None: None, "0": 0, "60.5": 60.5, "8.64e4": 86400},
         "outcome_raw": {
             "Resolved": "completed",
-            "user hangup": "abandoned",
+            "abandon": "abandoned",
             "Agent-Transfer": "transferred",
             "voicemail": "voicemail",
             "who knows": "unknown",
@@ -95,12 +95,6 @@ BAD = {
             "2026-02-30": "unreadable_started_at",
             "01/03/2026": "unreadable_started_at",
         },
-        "duration_seconds": {
-            "-1": "negative_duration_seconds",
-            "1e10": "duration_seconds_too_large",
-            "NaN": "unreadable_duration_seconds",
-        },
-        "csat_score": {"0": "csat_score_out_of_range", "five": "unreadable_csat_score"},
         "updated_at": {"soon": "unreadable_updated_at"},
         "loaded_at": {"yesterday": "unreadable_loaded_at"},
     },
@@ -110,11 +104,6 @@ BAD = {
         "platform": {None: "missing_platform"},
         "turn_index": {"-1": "negative_turn_index", "1.5": "unreadable_turn_index"},
         "speaker": {None: "missing_speaker", "martian": "unknown_speaker"},
-        "asr_confidence": {
-            "1.01": "asr_confidence_out_of_range",
-            "high": "unreadable_asr_confidence",
-        },
-        "is_interruption": {"maybe": "unreadable_is_interruption"},
         "loaded_at": {"yesterday": "unreadable_loaded_at"},
     },
     "users": {
@@ -122,6 +111,12 @@ BAD = {
         "has_disability": {"perhaps": "unreadable_has_disability"},
         "loaded_at": {"yesterday": "unreadable_loaded_at"},
     },
+}
+# Texts that cost only their value: measurements that can't be right.
+IMPOSSIBLE = {
+    "sessions": {"duration_seconds": ["-1", "1e10", "NaN"], "csat_score": ["0", "five"]},
+    "turns": {"asr_confidence": ["1.01", "high"], "is_interruption": ["maybe"]},
+    "users": {},
 }
 # Rows with the same identity are versions. Ids contain the platform's name.
 IDENTITY = {
@@ -160,7 +155,12 @@ def deliveries():
 
 def events(table):
     """Draw a row, rarely a bad one, its deliveries, and rarely the batch by which it is deleted."""
-    spoils = [(column, text) for column, texts in BAD[table].items() for text in texts]
+    spoils = [
+        (column, text)
+        for bad in (BAD[table], IMPOSSIBLE[table])
+        for column, texts in bad.items()
+        for text in texts
+    ]
     once, often = (st.lists(deliveries(), min_size=n, max_size=n) for n in (1, 2))
     return st.tuples(
         st.fixed_dictionaries(
@@ -283,7 +283,12 @@ class Stream:
         values = dict(row)
         for column, meanings in GOOD[table].items():
             if column in row and not column.endswith("_id"):
-                values[column] = meanings[row[column]]
+                values[column] = meanings.get(row[column])
+        values["impossible"] = frozenset(
+            f"impossible_{column}"
+            for column, texts in IMPOSSIBLE[table].items()
+            if row[column] in texts
+        )
         loaded_at = row.get("loaded_at")
         values["loaded_at"] = loaded_at and datetime.fromisoformat(loaded_at)
         if table == "sessions":
@@ -371,9 +376,17 @@ class Stream:
             }
             for key, session in (sessions | left).items()
         }
+        for label, rows in (("sessions", sessions.values()), ("turns", turns.values())):
+            for row in rows:
+                if row["impossible"]:
+                    place = {**row, "user_id": None}
+                    quarantine[self.label(f"values of {label}", place, row["impossible"])] += 1
         for key, session in sessions.items():
             owed[key]["region"] = users.get((session["user_id"],), {}).get("region")
             owed[key] |= count_turns([turn for (of, _), turn in turns.items() if of == key])
+        if not self.reports_errors(batch):
+            for key in sessions:
+                owed[key] |= dict.fromkeys(("error_turn_count", "no_input_turn_count"))
         journeys = defaultdict(list)
         for key, session in (sessions | left).items():
             journeys[session["user_id"]].append((session["started_at"], session_key(session), key))
@@ -388,6 +401,23 @@ class Stream:
         # A user without an id belongs to no stream.
         named = {label: n for label, n in quarantined_users.items() if any(label[1:-1])}
         return owed, quarantine + quarantined_turns + Counter(named)
+
+    def reports_errors(self, batch):
+        """Return whether a certified session has an error; sessions that left keep theirs."""
+        return any(self.sessions_with_errors(batch).values())
+
+    def sessions_with_errors(self, batch):
+        """Return for each certified session whether a turn has an error."""
+        sessions, left = self.current_sessions(batch)
+        turns, _ = self.split("turns", batch)
+        has_error = {key: False for key in sessions}
+        for (of, _), turn in turns.items():
+            if of in sessions:
+                has_error[of] |= turn["error_type"] is not None
+        if left:
+            before = self.sessions_with_errors(batch - 1)
+            has_error |= {key: before[key] for key in left}
+        return has_error
 
     def good_users(self, batch):
         """Return the ids of users that aren't quarantined."""

@@ -16,8 +16,6 @@ from voice_ai_analytics.load import RAW_TABLES
 from voice_ai_analytics.simulate import simulate
 
 BROKEN_TURNS = {
-    "asr_confidence_out_of_range": [{"asr_confidence": "1.7"}, {"asr_confidence": "-0.1"}],
-    "unreadable_asr_confidence": [{"asr_confidence": "high"}],
     "unknown_speaker": [{"speaker": "parrot"}],
     "unknown_session": [{"session_id": "nowhere"}],
     "ended_before_started": [{"turn_duration_sec": "-3"}],
@@ -29,9 +27,13 @@ BROKEN_TURNS = {
 BROKEN_SESSIONS = {
     "missing_session_id": [{"session_id": ""}],
     "unreadable_started_at": [{"created_at": "yesterday"}, {"created_at": "2025-02-30"}],
-    "negative_duration_seconds": [{"total_duration_sec": "-5"}],
-    "duration_seconds_too_large": [{"total_duration_sec": "1e30"}],
     "duplicate": [{"session_id": '1; drop table "x"\'', "user_id": ""}],
+}
+IMPOSSIBLE_TURNS = {
+    "impossible_asr_confidence": [{"asr_confidence": text} for text in ("1.7", "-0.1", "high")]
+}
+IMPOSSIBLE_SESSIONS = {
+    "impossible_duration_seconds": [{"total_duration_sec": text} for text in ("-5", "1e30")]
 }
 MODEL_KEYS = {
     "verdict",
@@ -95,6 +97,10 @@ def strangers_tables() -> dict[str, list[dict]]:
         turns.append(good_turn | {"turn_id": f"broken{number}"} | changes)
     for number, changes in enumerate(c for group in BROKEN_SESSIONS.values() for c in group):
         sessions.append(sessions[0] | {"session_id": f"broken{number}"} | changes)
+    for number, changes in enumerate(c for group in IMPOSSIBLE_TURNS.values() for c in group):
+        turns.append(good_turn | {"turn_id": f"impossible{number}"} | changes)
+    for number, changes in enumerate(c for group in IMPOSSIBLE_SESSIONS.values() for c in group):
+        sessions[10 + number] |= changes
     users = [{"user_id": f"u{n}", "region": "Rural", "disability_flag": "No"} for n in range(70)]
     return {"users": users, "voice_sessions": sessions, "voice_turns": turns}
 
@@ -134,10 +140,10 @@ def test_a_strangers_sessions_are_all_there_with_and_without_turns(stranger) -> 
             count(*) filter (outcome = 'unknown' and outcome_raw = 'gave up')
         from demo_voice_ai.fact_voice_ai_sessions
         """,
-    ) == [(300, 30, 810, 100, 100, 75)]
+    ) == [(300, 30, 813, 100, 100, 75)]
 
 
-def test_each_planted_row_is_quarantined_with_its_reason(stranger) -> None:
+def test_each_planted_row_or_value_is_quarantined_with_its_reason(stranger) -> None:
     output, _ = stranger
     found = certified(
         output,
@@ -145,7 +151,9 @@ def test_each_planted_row_is_quarantined_with_its_reason(stranger) -> None:
         " from demo_voice_ai.voice_ai_quarantine_reasons",
     )
     planted = [("turns", reason, len(rows)) for reason, rows in BROKEN_TURNS.items()]
-    planted += [("sessions", reason, len(rows)) for reason, rows in BROKEN_SESSIONS.items()]
+    planted += [("turns", reason, len(rows)) for reason, rows in IMPOSSIBLE_TURNS.items()]
+    of_sessions = BROKEN_SESSIONS | IMPOSSIBLE_SESSIONS
+    planted += [("sessions", reason, len(rows)) for reason, rows in of_sessions.items()]
     assert sorted(found) == sorted(planted)
 
 

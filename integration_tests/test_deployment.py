@@ -293,6 +293,54 @@ def test_compose_itself_accepts_it_and_refuses_it_without_secrets(tmp_path) -> N
     assert subprocess.run(config, cwd=tmp_path).returncode == 0
 
 
+def is_in_context(path: str) -> bool:
+    """Return whether .dockerignore lets a file into the images: the last pattern that fits says."""
+    found = True
+    for line in (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines():
+        if not line or line.startswith("#"):
+            continue
+        # A pattern fits a file, or a directory that it is in; only ** goes across directories.
+        parts = line.removeprefix("!").split("**/")
+        pattern = "(.*/)?".join(re.escape(part).replace(r"\*", "[^/]*") for part in parts)
+        if re.fullmatch(f"{pattern}(/.*)?", path):
+            found = line.startswith("!")
+    return found
+
+
+def test_no_data_and_no_secret_is_copied_into_an_image() -> None:
+    for path in (
+        "raw/users.csv",
+        "your/files/users.csv",
+        "calls.jsonl",
+        "demo/raw/users",
+        "demo/calls.csv",
+        "models/calls.parquet",
+        "scripts/raw/users.csv",
+        "demo/voice_ai.duckdb.wal",
+        "output/report.html",
+        ".env",
+        "demo/.env.production",
+        "demo/target/manifest.json",
+        ".git/config",
+        "profiles.yml",
+    ):
+        assert not is_in_context(path), path
+    kept = (
+        "analyses bi demo deploy macros models offline_packages scripts seeds semantic_models"
+        " snapshots dbt_project.yml packages.yml requirements.lock pyproject.toml README.md LICENSE"
+    )
+    tracked = subprocess.run(
+        ["git", "ls-files", *kept.split()],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert len(tracked) > 200
+    for path in tracked:
+        assert is_in_context(path), path
+
+
 @pytest.mark.parametrize("dockerfile", ["Dockerfile", ".devcontainer/Dockerfile"])
 def test_images_start_from_versions_and_copy_what_is_there(dockerfile) -> None:
     path = REPOSITORY / dockerfile
@@ -306,13 +354,32 @@ def test_images_start_from_versions_and_copy_what_is_there(dockerfile) -> None:
         assert stage in bases
 
 
+def pins(path: str) -> dict[str, str]:
+    """Return the pinned requirements of a file, and the hashes of each."""
+    text = (REPOSITORY / path).read_text(encoding="utf-8").replace("\\\n", "")
+    pinned = re.findall(r"^([\w.\[\],-]+==\S+)(?: ; ([^-]*?))? +(--hash.*)$", text, re.MULTILINE)
+    assert len(pinned) == len(text.splitlines()), path
+    return {f"{name} {marker}".strip(): hashes for name, marker, hashes in pinned}
+
+
+def test_what_images_install_is_locked_by_hash() -> None:
+    image, lock = pins("deploy/requirements.txt"), pins("requirements.lock")
+    # Some of the lock's markers leave out what only its development tools need.
+    assert {name.split()[0] for name in image} <= {name.split()[0] for name in lock}
+    assert not {"pytest", "ruff", "playwright"} & {name.partition("==")[0] for name in image}
+    for hashes in (*image.values(), *lock.values(), *pins("bi/superset/requirements.txt").values()):
+        assert "--hash=sha256:" in hashes
+    dockerfile = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
+    assert dockerfile.count("pip install --require-hashes --requirement") == 2
+
+
 def test_secrets_of_the_example_have_no_value() -> None:
     secret = re.compile("PASSWORD|SECRET|KEY")
     for name, value in example().items():
         assert bool(secret.search(name)) == (value == "" or value.endswith("=")), name
     ignored = subprocess.run(["git", "check-ignore", "-q", ".env"], cwd=REPOSITORY)
     assert ignored.returncode == 0
-    assert ".env" in (REPOSITORY / ".dockerignore").read_text().splitlines()
+    assert not is_in_context(".env")
 
 
 def test_the_document_makes_secrets_as_it_says(tmp_path) -> None:

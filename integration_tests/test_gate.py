@@ -85,16 +85,16 @@ def turns_of(session):
 
 DIRTY_SESSIONS = {
     "missing_session_id": call(0, session_id=" "),
-    "missing_platform, ended_before_started, csat_score_out_of_range": call(
+    "missing_platform, ended_before_started": call(
         1, session_id="wrong-1", platform=None, ended_at="2026-02-28T10:00:00Z", csat_score="9"
     ),
-    "unreadable_started_at, unreadable_duration_seconds": call(
+    "unreadable_started_at": call(
         2, session_id="wrong-2", started_at="31/03/2026", duration_seconds="2 min"
     ),
     "duplicate": call(3, updated_at="2026-01-01", outcome_raw="in_progress"),
 }
 DIRTY_TURNS = {
-    "unreadable_asr_confidence, unknown_speaker, negative_response_latency_ms": {
+    "unknown_speaker": {
         "turn_id": "wrong-1",
         "session_id": "call-1",
         "platform": "bot",
@@ -103,11 +103,7 @@ DIRTY_TURNS = {
         "asr_confidence": "high",
         "response_latency_ms": "-1",
     },
-    "asr_confidence_out_of_range": {
-        **turns_of(call(1))[1],
-        "turn_id": "wrong-2",
-        "asr_confidence": "1.7",
-    },
+    "negative_turn_index": {**turns_of(call(1))[1], "turn_id": "wrong-2", "turn_index": "-1"},
     "quarantined_session": {**turns_of(call(2))[1], "turn_id": "wrong-3", "session_id": "wrong-2"},
     "unknown_session": {**turns_of(call(2))[1], "turn_id": "wrong-4", "session_id": "never seen"},
 }

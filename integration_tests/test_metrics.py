@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 from consumer import ENGINES, Consumer
 
-ELIGIBLE = "outcome_raw not in ('no_answer', 'in_progress')"
+ELIGIBLE = "outcome_raw not in ('no_answer', 'in_progress', 'never heard of')"
 USER_TURN = "speaker = 'user'"
 USER_SESSIONS = """
     select
@@ -40,7 +40,7 @@ def completion(condition: str) -> str:
 
 HAND_WRITTEN = {
     "voice_ai_sessions": ("select count(*) from sessions", 12),
-    "voice_ai_eligible_sessions": (f"select count(*) from sessions where {ELIGIBLE}", 10),
+    "voice_ai_eligible_sessions": (f"select count(*) from sessions where {ELIGIBLE}", 9),
     "voice_ai_engaged_sessions": (
         f"select count(distinct session_id) from turns where {USER_TURN}",
         8,
@@ -59,16 +59,17 @@ HAND_WRITTEN = {
     ),
     "voice_ai_contained_sessions": (
         f"select count(*) from sessions where {ELIGIBLE} and outcome_raw <> 'transferred'",
-        9,
+        8,
     ),
     "voice_ai_users": ("select count(distinct user_id) from sessions", 5),
     "voice_ai_turns": ("select count(*) from turns", 22),
     "voice_ai_user_turns": (f"select count(*) from turns where {USER_TURN}", 12),
     "voice_ai_error_turns": ("select count(error_type) from turns", 6),
-    "voice_ai_completion_rate": (share("outcome_raw = 'completed'", ELIGIBLE), 4 / 10),
-    "voice_ai_abandonment_rate": (share("outcome_raw = 'abandoned'", ELIGIBLE), 3 / 10),
-    "voice_ai_transfer_rate": (share("outcome_raw = 'transferred'", ELIGIBLE), 1 / 10),
-    "voice_ai_containment_rate": (share("outcome_raw <> 'transferred'", ELIGIBLE), 9 / 10),
+    "voice_ai_completion_rate": (share("outcome_raw = 'completed'", ELIGIBLE), 4 / 9),
+    "voice_ai_abandonment_rate": (share("outcome_raw = 'abandoned'", ELIGIBLE), 3 / 9),
+    "voice_ai_transfer_rate": (share("outcome_raw = 'transferred'", ELIGIBLE), 1 / 9),
+    "voice_ai_containment_rate": (share("outcome_raw <> 'transferred'", ELIGIBLE), 8 / 9),
+    "voice_ai_outcome_known_rate": (share("outcome_raw <> 'never heard of'", "true"), 11 / 12),
     "voice_ai_error_turn_rate": (share("error_type is not null", "true", "turns"), 6 / 22),
     "voice_ai_misunderstanding_rate": (
         share("error_type = 'misunderstanding'", "true", "turns"),
@@ -164,7 +165,7 @@ HAND_WRITTEN = {
     ),
     "voice_ai_voice_completion_gap": (
         f"select {completion(VOICE)} - {completion(f'not {VOICE}')}",
-        2 / 6 - 2 / 4,
+        2 / 6 - 2 / 3,
     ),
     # s02 came back on the third day; s05 and s07 never.
     "voice_ai_return_after_abandonment_rate_7d": (

@@ -16,6 +16,7 @@ PROJECT = yaml.safe_load((REPOSITORY / "dbt_project.yml").read_text(encoding="ut
 VARS = PROJECT["vars"]["voice_ai_analytics"]
 DECIDE_NO_ROW = {
     # Where rows come from: the digest has their columns, and builds compare their count and hash.
+    "voice_ai_source_database",
     "voice_ai_source_schema",
     "voice_ai_source_tables",
     # The digest has the mapping's rows, wherever they come from.

@@ -6,10 +6,14 @@ import asyncio
 import io
 import json
 import os
+import signal
 import socket
+import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow.ipc
@@ -19,6 +23,8 @@ from fastapi.testclient import TestClient
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.metrics.query import MetricQuery
+from voice_ai_analytics.reader import Unavailable
 from voice_ai_analytics.serving.serve import api_keys, create_app
 from voice_ai_analytics.serving.service import Limits, MetricService
 
@@ -267,7 +273,7 @@ def test_a_long_question_is_refused(service) -> None:
 
 
 def test_a_fault_tells_nothing_of_what_was_asked(service, monkeypatch, caplog) -> None:
-    def fail(question):
+    def fail(question, client):
         raise ValueError("a secret value")
 
     monkeypatch.setattr(service, "query", fail)
@@ -364,36 +370,117 @@ def test_a_new_metric_is_there_without_a_restart(project, http) -> None:
     wait_for(lambda: http.post("/v1/query", json=question).status_code == 422)
 
 
-def test_a_locked_or_restarted_warehouse(project, http) -> None:
-    if project.engine == "duckdb":
-        holder = (
-            "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True);"
-            " sys.stdin.read()"
-        )
-        import subprocess
+def made_service(project, monkeypatch, **limits) -> MetricService:
+    """Load a service of a test's own."""
+    for name, value in project.environment.items():
+        monkeypatch.setenv(name, value)
+    return MetricService(DbtProject(project.directory), Limits(**limits))
 
-        path = str(project.directory / "consumer.duckdb")
-        with subprocess.Popen(
-            [sys.executable, "-c", holder, path],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as process:
-            assert process.stdout.readline() == "open\n"
-            answer = http.post("/v1/query", json=QUESTIONS[0])
-            health = http.get("/health")
-            process.stdin.close()
-        assert health.status_code == 503
-        # Without a key, a caller learns nothing about the machine.
-        assert str(project.directory) not in health.text
-        assert answer.status_code == 503
-        assert "is dbt building" in answer.json()["detail"]
-        assert answer.headers["retry-after"]
-    else:
-        project.rows(
-            "select pg_terminate_backend(pid) from pg_stat_activity"
-            " where application_name = 'voice-ai serve' and datname = current_database()"
-        )
+
+@contextmanager
+def holding(path: Path):
+    """Keep a DuckDB file open for writing in another process, as dbt does."""
+    code = (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True);"
+        " sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "open\n"
+        yield
+        process.stdin.close()
+
+
+def test_while_dbt_builds_the_last_build_is_served(project, http, monkeypatch) -> None:
+    if project.engine != "duckdb":
+        pytest.skip("PostgreSQL serves readers beside a writer")
+    assert http.post("/v1/query", json=QUESTIONS[0]).status_code == 200
+    with holding(project.directory / "consumer.duckdb"):
+        assert http.post("/v1/query", json=QUESTIONS[0]).status_code == 200
+        # A service that has just started has nothing to serve yet.
+        late = made_service(project, monkeypatch)
+        lonely = TestClient(create_app(late, api_keys(f"dashboard={KEY}")), headers=http.headers)
+        answer, health = lonely.post("/v1/query", json=QUESTIONS[0]), lonely.get("/health")
+    assert health.status_code == 503
+    # Without a key, a caller learns nothing about the machine.
+    assert str(project.directory) not in health.text
+    assert answer.status_code == 503
+    assert "is dbt building" in answer.json()["detail"]
+    assert answer.headers["retry-after"]
+    assert lonely.post("/v1/query", json=QUESTIONS[0]).status_code == 200
+    late.close()
+
+
+def test_a_restarted_warehouse(project, http) -> None:
+    if project.engine != "postgres":
+        pytest.skip("DuckDB is a file")
+    project.rows(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where application_name = 'voice-ai serve' and datname = current_database()"
+    )
+    assert http.post("/v1/query", json=QUESTIONS[0]).status_code == 200
+
+
+def test_connections_are_kept(project, monkeypatch) -> None:
+    if project.engine != "postgres":
+        pytest.skip("DuckDB is a file")
+    service = made_service(project, monkeypatch, concurrent=2)
+    asked = [service._reader.fetch("select pg_backend_pid() as pid", 1) for _ in range(3)]
+    service.close()
+    assert len({answer["pid"][0].as_py() for answer in asked}) == 1
+
+
+def test_a_stopped_database_keeps_no_place(project, monkeypatch) -> None:
+    if project.engine != "postgres":
+        pytest.skip("DuckDB is a file")
+    service = made_service(project, monkeypatch, concurrent=1, seconds=0.5)
+    (stopped,) = service._reader.fetch("select pg_backend_pid() as pid", 1)["pid"].to_pylist()
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        with pytest.raises(Unavailable, match="the warehouse doesn't answer"):
+            service.query(MetricQuery(metrics=("voice_ai_sessions",)))
+        assert time.monotonic() - started < 5
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+    assert service.query(MetricQuery(metrics=("voice_ai_sessions",))).num_rows == 1
+    service.close()
+
+
+def test_health_asks_the_warehouse_once_in_a_while(project, service, monkeypatch) -> None:
+    asked, fetch = [], service._reader.fetch
+    monkeypatch.setattr(service, "_looked_at", None)
+    monkeypatch.setattr(
+        service._reader, "fetch", lambda *arguments: asked.append(1) or fetch(*arguments)
+    )
+    http = TestClient(create_app(service, api_keys(f"dashboard={KEY}")))
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: http.get("/health").status_code, range(60)))
+    assert set(answers) == {200}
+    assert len(asked) == 1
+
+
+def test_a_build_finishes_beside_16_clients(project, http) -> None:
+    done = threading.Event()
+
+    def ask(number: int) -> set[int]:
+        found = set()
+        while not done.is_set():
+            found.add(http.post("/v1/query", json=QUESTIONS[0]).status_code)
+            found.add(http.get("/health").status_code)
+        return found
+
+    with ThreadPoolExecutor(16) as pool:
+        asking = [pool.submit(ask, number) for number in range(16)]
+        built = project.dbt("build", "--exclude-resource-type", "unit_test", "seed", check=False)
+        done.set()
+    assert built.returncode == 0, built.stdout
+    # 503: the fact was replaced and isn't certified yet.
+    assert set.union(*(one.result() for one in asking)) <= {200, 503}
     assert http.post("/v1/query", json=QUESTIONS[0]).status_code == 200
 
 
@@ -476,6 +563,36 @@ def test_mcp_answers_over_stdio(project) -> None:
     assert [row["voice_ai_sessions"] for row in answer.structured_content["result"]] == [3, 2, 7]
     assert wrong.is_error
     assert "did you mean voice_ai_sessions" in wrong.content[0].text
+
+
+def test_suppressed_answers_tell_of_no_small_group(project, monkeypatch) -> None:
+    monkeypatch.setattr(DbtProject, "min_cohort_size", 2)
+    for name, value in project.environment.items():
+        monkeypatch.setenv(name, value)
+    service = MetricService(DbtProject(project.directory), suppresses=True)
+    other = "another key of a notebook"
+    app = create_app(service, api_keys(f"dashboard={KEY},notebook={other}"))
+
+    def ask(key: str = KEY, **question) -> list:
+        http = TestClient(app, headers={"Authorization": f"Bearer {key}"})
+        answer = http.post("/v1/query", json={"metrics": ["voice_ai_sessions"]} | question)
+        assert answer.status_code == 200, answer.text
+        return [tuple(row.values()) for row in answer.json()["rows"]]
+
+    assert ask() == ask() == [(False, 12)]
+    by_channel = {"group_by": [CHANNEL], "order_by": ["-voice_ai_sessions"]}
+    # All but one of the five users call: the total would give that one away.
+    assert ask(**by_channel) == [("chat", False, 3), ("ivr", True, None), ("voice", True, None)]
+    assert ask(**by_channel, limit=1) == [("chat", False, 3)]
+    # Another client was told nothing yet; on ivr there is one user.
+    assert ask(other, **by_channel) == [
+        ("voice", False, 7),
+        ("chat", False, 3),
+        ("ivr", True, None),
+    ]
+    assert ask(other) == [(True, None)]
+    assert ask(other, where=[f"{CHANNEL} <> 'ivr'"]) == [(True, None)]
+    service.close()
 
 
 def test_serve_says_what_it_lacks(project) -> None:

@@ -150,8 +150,10 @@ def folder(request, tmp_path_factory):
 def star(request, folder, consumer):
     project = consumer("star", request.param)
     real_data.load(project, "star_raw", real_data.star_tables(folder))
-    # The package's unit tests read no data; they run in the second build.
-    project.dbt("build", "--exclude-resource-type", "unit_test")
+    # The package's unit tests read no data; they run in the second build. Most of the odd dialogues
+    # are unreadable, which would rightly stop the build.
+    excluded = [] if folder.name == "star" else ["--exclude", "assert_most_rows_are_readable"]
+    project.dbt("build", "--exclude-resource-type", "unit_test", *excluded)
     return Built(project, *count(folder))
 
 

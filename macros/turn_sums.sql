@@ -7,8 +7,8 @@
         {%- do sums.update({speaker ~ '_turn_count': "count(case when speaker = '" ~ speaker ~ "' then 1 end)"}) -%}
     {%- endfor -%}
     {%- do sums.update({'error_turn_count': 'count(error_type)'}) -%}
-    {%- for error_type in ['misunderstanding', 'no_input', 'noise', 'no_match', 'repeat', 'other'] -%}
-        {%- do sums.update({error_type ~ '_turn_count': "count(case when error_type = '" ~ error_type ~ "' then 1 end)"}) -%}
+    {%- for count in voice_ai_analytics.error_counts()[1:] -%}
+        {%- do sums.update({count: "count(case when error_type = '" ~ count[:-11] ~ "' then 1 end)"}) -%}
     {%- endfor -%}
     {%- do sums.update({
         'asr_confidence_sum': 'sum(' ~ user_confidence ~ ')',

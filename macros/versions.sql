@@ -1,6 +1,6 @@
 {#- Selects the rows that need a decision, with their version_number: rejected rows (null), and valid rows whose id
-    occurs more than once (1 for the current row, then older ones). Leaves out valid rows whose id occurs once, because
-    sorting all rows is many times the work. `rows` is a subquery in parentheses, `ids` are the columns of the id. -#}
+    occurs more than once or that report an impossible measurement (1 for the current row, then older ones). Leaves out
+    all other valid rows, because sorting them is many times the work. `rows` is a subquery in parentheses, `ids` are the columns of the id. -#}
 {% macro versions(table, rows, ids, extra_columns=[]) -%}
 with repeated as (
 
@@ -8,7 +8,7 @@ with repeated as (
     from {{ rows }} as given
     where quarantine_reasons is null
     group by {{ ids | join(', ') }}
-    having count(*) > 1
+    having count(*) > 1{{ ' or count(value_quarantine_reasons) > 0' if table != 'users' }}
 
 )
 

@@ -1,5 +1,5 @@
--- Mistake prevented: a platform changes its export (day before month, confidences in percent), nearly every row is
--- quarantined, and the few others replace the certified fact. A few bad rows belong in quarantine, but bad rows in most
+-- Mistake prevented: a platform changes its export (day before month), nearly every row is quarantined, and the few
+-- others replace the certified fact. A few bad rows belong in quarantine, but bad rows in most
 -- of a table mean a broken load. Rows that are valid by themselves (duplicates, turns without a session) aren't bad.
 {%- set build = voice_ai_analytics.this_build() %}
 
@@ -33,5 +33,6 @@ group by grouping sets ((table_name, platform), (table_name))
 having
     -- Rows without a platform are bad, but aren't a platform.
     (platform is not null or grouping(platform) = 1)
-    and sum(raw_rows) >= 100
     and sum(bad_rows) * 2 > sum(raw_rows)
+    -- A batch, or a stray platform, can be a handful of rows, of which a few bad ones aren't a broken export.
+    and (sum(bad_rows) >= 10{{ ' or grouping(platform) = 1' if build.is_full }})

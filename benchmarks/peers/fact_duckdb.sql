@@ -15,18 +15,18 @@ select
         given(outcome_raw) as outcome_raw,
         given(transfer_reason) as transfer_reason,
         given(bot_version) as bot_version,
-        given(asr_model) as asr_model
+        given(asr_model) as asr_model,
+        case when duration_seconds between 0 and 1e9 then duration_seconds end as duration_seconds,
+        case when turn_count >= 0 then turn_count end as turn_count,
+        case when csat_score between 1 and 5 then csat_score end as csat_score,
+        case when cost_usd >= 0 then cost_usd end as cost_usd
     )
 from voice_ai_raw.sessions
 where
     given(session_id) is not null
     and given(platform) is not null
     and started_at is not null
-    and (ended_at < started_at) is not true
-    and (duration_seconds between 0 and 1e9) is not false
-    and (turn_count < 0) is not true
-    and (cost_usd < 0) is not true
-    and (csat_score between 1 and 5) is not false;
+    and (ended_at < started_at) is not true;
 
 -- Ids aren't trimmed here: trimming three ids of ten million turns costs as much as the roll-up.
 create or replace temp view valid_turns as
@@ -34,16 +34,16 @@ select
     * replace (
         lower(given(speaker)) as speaker,
         given(intent) as intent,
-        lower(given(error_type)) as error_type
+        lower(given(error_type)) as error_type,
+        case when asr_confidence between 0 and 1 then asr_confidence end as asr_confidence,
+        case when intent_confidence between 0 and 1 then intent_confidence end as intent_confidence,
+        case when response_latency_ms >= 0 then response_latency_ms end as response_latency_ms
     )
 from voice_ai_raw.turns
 where
     turn_index >= 0
     and lower(given(speaker)) in ('user', 'assistant', 'system')
-    and (ended_at < started_at) is not true
-    and (asr_confidence between 0 and 1) is not false
-    and (intent_confidence between 0 and 1) is not false
-    and (response_latency_ms < 0) is not true;
+    and (ended_at < started_at) is not true;
 
 create or replace temp table repeated_sessions as
 with repeated as (
@@ -289,12 +289,18 @@ joined as (
         coalesce(turns.turn_count, 0)::integer as turn_count,
         coalesce(turns.user_turn_count, 0)::integer as user_turn_count,
         coalesce(turns.assistant_turn_count, 0)::integer as assistant_turn_count,
-        coalesce(turns.error_turn_count, 0)::integer as error_turn_count,
-        coalesce(turns.misunderstanding_turn_count, 0)::integer as misunderstanding_turn_count,
-        coalesce(turns.no_input_turn_count, 0)::integer as no_input_turn_count,
-        coalesce(turns.noise_turn_count, 0)::integer as noise_turn_count,
-        coalesce(turns.no_match_turn_count, 0)::integer as no_match_turn_count,
-        coalesce(turns.repeat_turn_count, 0)::integer as repeat_turn_count,
+        case when reporting.platform is not null then coalesce(turns.error_turn_count, 0) end::integer
+            as error_turn_count,
+        case when reporting.platform is not null then coalesce(turns.misunderstanding_turn_count, 0) end::integer
+            as misunderstanding_turn_count,
+        case when reporting.platform is not null then coalesce(turns.no_input_turn_count, 0) end::integer
+            as no_input_turn_count,
+        case when reporting.platform is not null then coalesce(turns.noise_turn_count, 0) end::integer
+            as noise_turn_count,
+        case when reporting.platform is not null then coalesce(turns.no_match_turn_count, 0) end::integer
+            as no_match_turn_count,
+        case when reporting.platform is not null then coalesce(turns.repeat_turn_count, 0) end::integer
+            as repeat_turn_count,
         coalesce(turns.asr_confidence_count, 0)::integer as asr_confidence_count,
         coalesce(turns.low_asr_confidence_count, 0)::integer as low_asr_confidence_count,
         coalesce(turns.intent_confidence_count, 0)::integer as intent_confidence_count,
@@ -318,6 +324,8 @@ joined as (
     cross join benchmark.salt
     cross join (select max(started_at) as newest_started_at from sessions) as horizon
     left join journeys on sessions.id = journeys.id
+    left join (select distinct platform from turns where error_turn_count > 0) as reporting
+        on sessions.platform = reporting.platform
     left join turns
         on sessions.platform = turns.platform and sessions.session_id = turns.session_id
     left join high_turn_numbers
@@ -351,12 +359,12 @@ select
     outcome,
     outcome_raw,
     transfer_reason,
-    outcome not in ('not_connected', 'voicemail', 'in_progress') as is_eligible,
+    outcome not in ('not_connected', 'voicemail', 'in_progress', 'unknown') as is_eligible,
     user_turn_count >= 1 as is_engaged,
     outcome = 'completed' as is_completed,
     outcome = 'abandoned' as is_abandoned,
     outcome = 'transferred' as is_transferred,
-    outcome not in ('not_connected', 'voicemail', 'in_progress', 'transferred') as is_contained,
+    outcome not in ('not_connected', 'voicemail', 'in_progress', 'unknown', 'transferred') as is_contained,
     transfer_reason is not null and outcome <> 'transferred' as has_unexplained_transfer_reason,
     declared_turn_count,
     turn_count,

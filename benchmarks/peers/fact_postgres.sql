@@ -23,14 +23,14 @@ select
     benchmark.given(language) as language,
     started_at,
     ended_at,
-    duration_seconds,
-    turn_count,
+    case when duration_seconds between 0 and 1e9 then duration_seconds end as duration_seconds,
+    case when turn_count >= 0 then turn_count end as turn_count,
     benchmark.given(outcome_raw) as outcome_raw,
     benchmark.given(transfer_reason) as transfer_reason,
     benchmark.given(bot_version) as bot_version,
     benchmark.given(asr_model) as asr_model,
-    csat_score,
-    cost_usd,
+    case when csat_score between 1 and 5 then csat_score end as csat_score,
+    case when cost_usd >= 0 then cost_usd end as cost_usd,
     updated_at,
     loaded_at
 from voice_ai_raw.sessions
@@ -38,11 +38,7 @@ where
     benchmark.given(session_id) is not null
     and benchmark.given(platform) is not null
     and started_at is not null
-    and (ended_at < started_at) is not true
-    and (duration_seconds between 0 and 1e9) is not false
-    and (turn_count < 0) is not true
-    and (cost_usd < 0) is not true
-    and (csat_score between 1 and 5) is not false;
+    and (ended_at < started_at) is not true;
 
 -- The most common values are tested first.
 create or replace view benchmark.valid_turns as
@@ -57,15 +53,15 @@ select
     end as speaker,
     started_at,
     ended_at,
-    asr_confidence,
+    case when asr_confidence between 0 and 1 then asr_confidence end as asr_confidence,
     benchmark.given(intent) as intent,
-    intent_confidence,
+    case when intent_confidence between 0 and 1 then intent_confidence end as intent_confidence,
     case
         when error_type in ('misunderstanding', 'no_input', 'noise', 'no_match', 'repeat')
             then error_type
         else lower(benchmark.given(error_type))
     end as error_type,
-    response_latency_ms,
+    case when response_latency_ms >= 0 then response_latency_ms end as response_latency_ms,
     is_interruption,
     transcript,
     updated_at,
@@ -77,10 +73,7 @@ where
         speaker in ('user', 'assistant', 'system')
         or lower(benchmark.given(speaker)) in ('user', 'assistant', 'system')
     )
-    and (ended_at < started_at) is not true
-    and (asr_confidence between 0 and 1) is not false
-    and (intent_confidence between 0 and 1) is not false
-    and (response_latency_ms < 0) is not true;
+    and (ended_at < started_at) is not true;
 
 -- An id that occurs twice is settled by its least and its greatest row. Ids that occur more often, or are
 -- missing, are rare enough for a second look, which is skipped if there are none.
@@ -380,12 +373,18 @@ joined as (
         coalesce(turns.turn_count, 0)::integer as turn_count,
         coalesce(turns.user_turn_count, 0)::integer as user_turn_count,
         coalesce(turns.assistant_turn_count, 0)::integer as assistant_turn_count,
-        coalesce(turns.error_turn_count, 0)::integer as error_turn_count,
-        coalesce(turns.misunderstanding_turn_count, 0)::integer as misunderstanding_turn_count,
-        coalesce(turns.no_input_turn_count, 0)::integer as no_input_turn_count,
-        coalesce(turns.noise_turn_count, 0)::integer as noise_turn_count,
-        coalesce(turns.no_match_turn_count, 0)::integer as no_match_turn_count,
-        coalesce(turns.repeat_turn_count, 0)::integer as repeat_turn_count,
+        case when reporting.platform is not null then coalesce(turns.error_turn_count, 0) end::integer
+            as error_turn_count,
+        case when reporting.platform is not null then coalesce(turns.misunderstanding_turn_count, 0) end::integer
+            as misunderstanding_turn_count,
+        case when reporting.platform is not null then coalesce(turns.no_input_turn_count, 0) end::integer
+            as no_input_turn_count,
+        case when reporting.platform is not null then coalesce(turns.noise_turn_count, 0) end::integer
+            as noise_turn_count,
+        case when reporting.platform is not null then coalesce(turns.no_match_turn_count, 0) end::integer
+            as no_match_turn_count,
+        case when reporting.platform is not null then coalesce(turns.repeat_turn_count, 0) end::integer
+            as repeat_turn_count,
         coalesce(turns.asr_confidence_count, 0)::integer as asr_confidence_count,
         coalesce(turns.low_asr_confidence_count, 0)::integer as low_asr_confidence_count,
         coalesce(turns.intent_confidence_count, 0)::integer as intent_confidence_count,
@@ -409,6 +408,8 @@ joined as (
     cross join benchmark.salt
     cross join (select max(started_at) as newest_started_at from sessions) as horizon
     left join journeys on sessions.id = journeys.id
+    left join (select distinct platform from turns where error_turn_count > 0) as reporting
+        on sessions.platform = reporting.platform
     left join turns
         on sessions.platform = turns.platform and sessions.session_id = turns.session_id
     left join high_turn_numbers
@@ -442,12 +443,12 @@ select
     outcome,
     outcome_raw,
     transfer_reason,
-    outcome not in ('not_connected', 'voicemail', 'in_progress') as is_eligible,
+    outcome not in ('not_connected', 'voicemail', 'in_progress', 'unknown') as is_eligible,
     user_turn_count >= 1 as is_engaged,
     outcome = 'completed' as is_completed,
     outcome = 'abandoned' as is_abandoned,
     outcome = 'transferred' as is_transferred,
-    outcome not in ('not_connected', 'voicemail', 'in_progress', 'transferred') as is_contained,
+    outcome not in ('not_connected', 'voicemail', 'in_progress', 'unknown', 'transferred') as is_contained,
     transfer_reason is not null and outcome <> 'transferred' as has_unexplained_transfer_reason,
     declared_turn_count,
     turn_count,

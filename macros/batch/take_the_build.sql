@@ -24,7 +24,7 @@ create table if not exists {{ build_lock }} (build_id text);
 do $$
 begin
     lock table {{ build_lock }} in access exclusive mode nowait;
-    -- Tests hold no lock, but show up as active queries.
+    -- Tests hold no lock, but show up as active queries. A reader could write anything into a query.
     if exists (
         select 1
         from pg_stat_activity
@@ -32,6 +32,7 @@ begin
             pid <> pg_backend_pid()
             and datname = current_database()
             and state <> 'idle'
+            and has_schema_privilege(usesysid, '{{ build_lock.schema }}', 'create')
             and query like '%"app": "dbt"%{{ build_lock.schema }}%'
     ) then
         raise lock_not_available;

@@ -3,7 +3,7 @@
 {% macro configuration_to_keep() -%}
     {%- set stored_by_batch = [
         'fact_voice_ai_sessions', 'fact_voice_ai_turns', 'int_voice_ai__load_days', 'quarantine_voice_ai__sessions',
-        'quarantine_voice_ai__turns', 'quarantine_voice_ai__users', 'voice_ai_builds'
+        'quarantine_voice_ai__turns', 'quarantine_voice_ai__users', 'quarantine_voice_ai__values', 'voice_ai_builds'
     ] -%}
     {%- set written_once = [
         'fact_voice_ai_asr_evaluations', 'int_voice_ai__build', 'int_voice_ai__sessions_candidate',

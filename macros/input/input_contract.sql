@@ -1,4 +1,5 @@
-{#- The input contract: the columns that each input table may have, with their types, and those that it must have. -#}
+{#- The input contract: the columns that each input table may have, with their types, and those that it must have.
+    `measurements` are optional values, with what makes one possible. An impossible one costs the value, not its row. -#}
 {% macro input_contract(table) -%}
     {%- set contracts = {
         'sessions': {
@@ -9,6 +10,10 @@
                 'turn_count': 'integer', 'outcome_raw': 'text', 'transfer_reason': 'text', 'bot_version': 'text',
                 'asr_model': 'text', 'csat_score': 'number', 'cost_usd': 'number',
                 'updated_at': 'timestamp', 'loaded_at': 'timestamp'
+            },
+            'measurements': {
+                'duration_seconds': 'between 0 and 1e9', 'turn_count': '>= 0', 'csat_score': 'between 1 and 5',
+                'cost_usd': '>= 0'
             }
         },
         'turns': {
@@ -19,6 +24,10 @@
                 'intent_confidence': 'number', 'error_type': 'text', 'response_latency_ms': 'number',
                 'is_interruption': 'boolean', 'transcript': 'text',
                 'updated_at': 'timestamp', 'loaded_at': 'timestamp'
+            },
+            'measurements': {
+                'asr_confidence': 'between 0 and 1', 'intent_confidence': 'between 0 and 1',
+                'response_latency_ms': '>= 0', 'is_interruption': 'is not null'
             }
         },
         'users': {

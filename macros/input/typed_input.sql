@@ -1,23 +1,30 @@
 {#- Selects every row of an input table with the columns of the contract converted to their types, and whether each
-    timestamp was reported as a date only. Two more columns, null if every value could be converted:
-    `unreadable_reasons` names the values that couldn't, and `unreadable_values` keeps them as text. -#}
+    timestamp was reported as a date only. Three more columns, null if every value could be used: `unreadable_reasons`
+    names those that cost the row, `value_quarantine_reasons` the measurements that are impossible and read as null, and
+    `unreadable_values` keeps both as text. -#}
 {% macro typed_input(relation, table, extra_text_columns=[]) -%}
     {%- set contract = voice_ai_analytics.input_contract(table) -%}
-    {%- set columns = voice_ai_analytics.input_columns(relation, contract.required) -%}
+    {%- set columns = voice_ai_analytics.input_columns(relation, table) -%}
+    {%- set measurements = contract.get('measurements', {}) -%}
     {%- set parsed, typed = [], [] -%}
-    {%- for name, type in contract.columns.items() if voice_ai_analytics.may_be_unreadable(type, columns.get(name)) -%}
+    {%- for name, type in contract.columns.items()
+        if voice_ai_analytics.may_be_unreadable(type, columns.get(name)) or (name in measurements and name in columns) -%}
         {%- do parsed.append(name) -%}
         {%- if voice_ai_analytics.is_typed(columns[name]) -%} {%- do typed.append(name) -%} {%- endif -%}
     {%- endfor -%}
     select
         {%- for name in contract.columns.keys() | list + extra_text_columns %}
-        {{ name }},
+        {{ 'case when ' ~ name ~ ' ' ~ measurements[name] ~ ' then ' ~ name ~ ' end as ' ~ name
+           if name in measurements else name }},
         {%- endfor %}
         {%- for name, type in contract.columns.items() if type == 'timestamp' %}
         is_{{ name }}_date_only,
         {%- endfor %}
-        {{ voice_ai_analytics.unreadable(columns, parsed, 'reasons') }} as unreadable_reasons,
-        {{ voice_ai_analytics.unreadable(columns, parsed, 'values') }} as unreadable_values
+        {{ voice_ai_analytics.unreadable(columns, parsed | reject('in', measurements) | list, measurements, 'unreadable') }}
+            as unreadable_reasons,
+        {{ voice_ai_analytics.unreadable(columns, parsed | select('in', measurements) | list, measurements, 'impossible') }}
+            as value_quarantine_reasons,
+        {{ voice_ai_analytics.unreadable(columns, parsed, measurements) }} as unreadable_values
     from (
         {%- set as_it_is, read = [], [] %}
         {%- for name, type in contract.columns.items() %}

@@ -1,3 +1,4 @@
+{%- do voice_ai_analytics.check_vars() -%}
 {%- set rules = voice_ai_analytics.rules_digest() -%}
 {%- set last = voice_ai_analytics.last_certified_build(rules) if execute -%}
 {%- set has_fact = execute and voice_ai_analytics.as_built('fact_voice_ai_sessions') is not none -%}

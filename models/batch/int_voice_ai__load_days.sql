@@ -15,7 +15,7 @@
 
 {% for table in ['sessions', 'turns', 'users'] %}
 {%- set input = ref('input_voice_ai__' ~ table) %}
-{%- set columns = voice_ai_analytics.input_columns(input) %}
+{%- set columns = voice_ai_analytics.input_columns(input, table) %}
 select
     '{{ invocation_id }}' as build_id,
     '{{ table }}' as table_name,

@@ -6,9 +6,11 @@
 {%- set totals = ['asr_confidence_sum', 'intent_confidence_sum'] -%}
 {%- set load_times = ['first_loaded_at', 'last_loaded_at'] -%}
 {%- set counts = sums | reject('in', totals + load_times) | list -%}
+{%- set errors = voice_ai_analytics.error_counts() -%}
 {%- set given = voice_ai_analytics.session_columns() -%}
 {%- set columns = given + counts + totals + load_times %}
 
+-- depends_on: {{ ref('stg_voice_ai__sessions_typed') }} {{ ref('int_voice_ai__sessions_to_rebuild') }}
 with turns as (
 
     select platform, session_id, {{ sums | join(', ') }}
@@ -37,18 +39,24 @@ joined as (
         sessions.is_deleted_upstream,
         {%- for name in counts + totals %}
         {%- set sum = 'coalesce(turns.' ~ name ~ ', sessions.' ~ name ~ ')' if build.fact else 'turns.' ~ name %}
+        {%- if name in errors %}
+        case when reporting.platform is not null then cast(coalesce({{ sum }}, 0) as integer) end as {{ name }},
+        {%- else %}
         {{ 'cast(coalesce(' ~ sum ~ ', 0) as integer)' if name in counts else sum }} as {{ name }},
+        {%- endif %}
         {%- endfor %}
         {%- for name, choose in [('first_loaded_at', 'least'), ('last_loaded_at', 'greatest')] %}
         {{ choose }}(sessions.loaded_at, turns.{{ name }}{{ ', sessions.' ~ name if build.fact }}) as {{ name }},
         {%- endfor %}
         users.{{ attributes | join(', users.') }},
-        sessions.outcome not in ('not_connected', 'voicemail', 'in_progress') as is_eligible
+        sessions.outcome not in ('not_connected', 'voicemail', 'in_progress', 'unknown') as is_eligible
     from {{ ref('int_voice_ai__user_journeys') }} as sessions
     -- Left joins keep sessions without turns and sessions of unknown users.
     left join turns
         on sessions.platform = turns.platform and sessions.session_id = turns.session_id and sessions.is_in_source
     left join {{ ref('int_voice_ai__users') }} as users on sessions.user_key = users.user_key
+    left join {{ voice_ai_analytics.platforms_that_report_errors(build) }} as reporting
+        on sessions.platform = reporting.platform
 
 )
 

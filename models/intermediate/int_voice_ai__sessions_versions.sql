@@ -3,5 +3,5 @@
     'sessions',
     voice_ai_analytics.rows_of_build('sessions', build),
     ['platform', 'session_id'],
-    ['is_started_at_time_known']
+    ['is_started_at_time_known', 'value_quarantine_reasons', 'unreadable_values']
 ) }}

@@ -12,6 +12,7 @@ with rolled_up as (
         {{ expression }} as {{ name }},
         {%- endfor %}
         count(quarantine_reasons) as rejected_turn_count,
+        count(value_quarantine_reasons) as impossible_turn_count,
         -- A turn id sets one bit per word. As many bits as turns prove that no id occurs twice; fewer prove nothing.
         {%- for word in range(words) %}
         {{ voice_ai_analytics.count_bits(
@@ -34,6 +35,7 @@ select
     turn_count - turn_index_bits as repeated_turn_index_count,
     (
         rejected_turn_count > 0
+        or impossible_turn_count > 0
         or turn_index_range >= 63
         or greatest(
             {%- for word in range(words) %}turn_id_bits_{{ word }}{{ ", " if not loop.last }}{% endfor -%}

@@ -32,18 +32,18 @@ repeated as (
     from turns
     where quarantine_reasons is null and session_key is not null
     group by session_key, turn_id
-    having count(*) > 1
+    having count(*) > 1 or count(value_quarantine_reasons) > 0
 
 ),
 
--- Sorts only the rows of ids that occur more than once: sorting all rows is many times the work.
+-- Sorts only the rows that need a decision: sorting all rows is many times the work.
 ranked as (
 
     select
         turns.*,
         cast(row_number() over (
             partition by turns.session_key, turns.turn_id
-            order by {{ voice_ai_analytics.latest_first('turns', [], 'turns') }}
+            order by {{ voice_ai_analytics.latest_first('turns', ['value_quarantine_reasons', 'unreadable_values'], 'turns') }}
         ) as integer) as version_number
     from turns
     inner join repeated on turns.session_key = repeated.session_key and turns.turn_id = repeated.turn_id
@@ -72,6 +72,7 @@ select
     ranked.{{ voice_ai_analytics.input_contract('turns').columns.keys() | join(',
     ranked.') }},
     ranked.unreadable_values,
+    ranked.value_quarantine_reasons,
     ranked.session_key,
     nullif(concat_ws(
         ', ',

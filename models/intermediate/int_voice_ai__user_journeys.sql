@@ -1,19 +1,17 @@
 {{ config(materialized='view') }}
 {%- set build = voice_ai_analytics.this_build() -%}
-{%- set to_rebuild = ref('int_voice_ai__sessions_to_rebuild') -%}
-{%- set users = ref('int_voice_ai__users') -%}
-{%- set columns = voice_ai_analytics.session_columns() -%}
+{%- set to_rebuild, users = ref('int_voice_ai__sessions_to_rebuild'), ref('int_voice_ai__users') -%}
 {%- set of_user = ['session_key', 'user_key', 'started_at', 'is_started_at_time_known', 'ended_at'] -%}
 {%- set sums = voice_ai_analytics.turn_sums().keys() | list + ['repeated_turn_index_count'] -%}
-{%- set journey = voice_ai_analytics.journey_columns() -%}
+{%- set columns, journey = voice_ai_analytics.session_columns(), voice_ai_analytics.journey_columns() -%}
 {%- set horizons = voice_ai_analytics.data_horizons(build, ref('int_voice_ai__sessions'), to_rebuild, 'rebuilt_sessions') %}
 {%- set day_after = voice_ai_analytics.add_seconds('coalesce(ended_at, started_at)', 86400) -%}
 {%- set week_after = voice_ai_analytics.add_seconds('coalesce(ended_at, started_at)', 7 * 86400) %}
-{#- A next session without a time of day could start on either side of the limit. #}
+{#- A next session without a time of day could start on either side of the limit. -#}
 {%- set is_known = '(is_started_at_time_known and ' ~ day_after ~ ' <= ' ~ horizons.now
     ~ ' and (coalesce(is_next_started_at_time_known, true) or next_started_at > ' ~ day_after ~ '))' %}
 
--- depends_on: {{ ref('stg_voice_ai__sessions_typed') }}
+-- depends_on: {{ ref('stg_voice_ai__sessions_typed') }} {{ ref('int_voice_ai__turns_rolled_up') }} {{ ref('int_voice_ai__turns_versions') }}
 with rebuilt_sessions as (
 
     select
@@ -41,7 +39,7 @@ users_to_look_at as (
     union
     select user_key
     from {{ build.fact }}
-    where user_key is not null and coalesce(ended_at, started_at) between {{ horizons.low }} and {{ horizons.high }}
+    where coalesce(ended_at, started_at) between {{ horizons.low }} and {{ horizons.high }} and user_key is not null
 
 ),
 {% endif %}
@@ -86,8 +84,7 @@ journeys as (
 -- Sessions that needn't be rebuilt, but whose user or journey has changed.
 changed as (
 
-    select *
-    from journeys
+    select * from journeys
     where
         not is_rebuilt
         and (
@@ -111,4 +108,13 @@ select
     changed.{{ journey | join(', changed.') }}
 from changed
 inner join {{ build.fact }} as fact on changed.session_key = fact.session_key and changed.started_at = fact.started_at
+union all
+-- Sessions of platforms that report their first error in this batch, or no longer report any.
+select
+    {{ columns | join(', ') }}, null as loaded_at, {{ sums | join(', ') }},
+    false as is_in_source, is_deleted_upstream, {{ journey | join(', ') }}
+from {{ build.fact }}
+where
+    (error_turn_count is not null) <> (platform in {{ voice_ai_analytics.platforms_that_report_errors(build) }})
+    and session_key not in (select session_key from {{ to_rebuild }} union all select session_key from changed)
 {%- endif %}

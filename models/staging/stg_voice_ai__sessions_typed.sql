@@ -24,15 +24,11 @@ select
     updated_at,
     loaded_at,
     unreadable_values,
+    value_quarantine_reasons,
     {{ voice_ai_analytics.quarantine_reasons({
         'missing_session_id': 'session_id is null',
         'missing_platform': 'platform is null',
         'missing_started_at': "started_at is null and coalesce(unreadable_reasons, '') not like '%unreadable_started_at%'",
         'ended_before_started': voice_ai_analytics.ends_before_it_starts(),
-        'negative_duration_seconds': 'duration_seconds < 0',
-        'duration_seconds_too_large': 'duration_seconds > 1e9',
-        'negative_turn_count': 'turn_count < 0',
-        'negative_cost_usd': 'cost_usd < 0',
-        'csat_score_out_of_range': 'csat_score not between 1 and 5',
     }) }} as quarantine_reasons
 from typed

@@ -1,3 +1,5 @@
+{%- set speakers = voice_ai_analytics.speakers() %}
+
 with typed as (
 
     {{ voice_ai_analytics.typed_input(ref('input_voice_ai__turns'), 'turns') }}
@@ -9,7 +11,13 @@ select
     session_id,
     platform,
     turn_index,
-    case when speaker in ('user', 'assistant', 'system') then speaker else lower(speaker) end as speaker,
+    case
+        when speaker in ('user', 'assistant', 'system') then speaker
+        {%- for speaker, names in speakers.items() %}
+        when lower(speaker) in ('{{ names | join("', '") }}') then '{{ speaker }}'
+        {%- endfor %}
+        else lower(speaker)
+    end as speaker,
     started_at,
     case when not is_ended_at_date_only then ended_at end as ended_at,
     asr_confidence,
@@ -28,6 +36,7 @@ select
     updated_at,
     loaded_at,
     unreadable_values,
+    value_quarantine_reasons,
     {{ voice_ai_analytics.quarantine_reasons({
         'missing_turn_id': 'turn_id is null',
         'missing_session_id': 'session_id is null',
@@ -36,11 +45,9 @@ select
             "turn_index is null and coalesce(unreadable_reasons, '') not like '%unreadable_turn_index%'",
         'missing_speaker': 'speaker is null',
         'unknown_speaker':
-            "speaker not in ('user', 'assistant', 'system') and lower(speaker) not in ('user', 'assistant', 'system')",
+            "speaker not in ('user', 'assistant', 'system') and lower(speaker) not in ('"
+            ~ speakers.values() | sum(start=[]) | join("', '") ~ "')",
         'negative_turn_index': 'turn_index < 0',
         'ended_before_started': voice_ai_analytics.ends_before_it_starts(),
-        'asr_confidence_out_of_range': 'asr_confidence not between 0 and 1',
-        'intent_confidence_out_of_range': 'intent_confidence not between 0 and 1',
-        'negative_response_latency_ms': 'response_latency_ms < 0',
     }) }} as quarantine_reasons
 from typed

@@ -13,7 +13,7 @@ from voice_ai_analytics.rates import Rate, rate_columns
 
 _FILES = [
     yaml.safe_load(path.read_text(encoding="utf-8"))
-    for path in (Path(__file__).parents[2] / "semantic_models").glob("*.yml")
+    for path in (Path(__file__).parents[2] / "semantic_models" / "dbt_1").glob("*.yml")
 ]
 
 

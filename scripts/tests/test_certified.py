@@ -37,10 +37,29 @@ def test_the_property_decides(given, certified) -> None:
     assert is_certified(given) is certified
 
 
-@pytest.mark.parametrize("other", [node("candidate", certified=None), node("theirs", "consumer")])
-def test_a_schema_that_also_holds_other_models_gets_no_roles(other) -> None:
-    project = SimpleNamespace(
-        node=lambda name: node(name), manifest={"nodes": {"fact": node("fact"), "other": other}}
+def roles_of(others: dict[str, dict], sources: dict[str, dict]) -> None:
+    manifest = {"nodes": {"fact": node("fact"), **others}, "sources": sources}
+    create_roles(
+        SimpleNamespace(node=lambda name: node(name), manifest=manifest),
+        SimpleNamespace(engine="postgres"),
     )
-    with pytest.raises(UserError, match=f"schema voice_ai: it holds {other['name']} beside"):
-        create_roles(project, SimpleNamespace(engine="postgres"))
+
+
+@pytest.mark.parametrize(
+    ("others", "sources", "named"),
+    [
+        ({"other": node("candidate", certified=None)}, {}, "candidate"),
+        ({}, {"turns": {"name": "turns", "schema": "voice_ai"}}, "the source table turns"),
+        # As a source without quotes is read.
+        ({}, {"turns": {"name": "turns", "schema": "VOICE_AI"}}, "the source table turns"),
+    ],
+)
+def test_a_schema_that_also_holds_raw_or_staging_tables_gets_no_roles(others, sources, named):
+    with pytest.raises(UserError, match=f"schema voice_ai: it holds {named} beside"):
+        roles_of(others, sources)
+
+
+def test_a_host_s_own_model_beside_them_is_no_reason_to_refuse():
+    # It goes on to the database, which isn't there.
+    with pytest.raises(AttributeError):
+        roles_of({"theirs": node("theirs", "consumer")}, {"users": {"name": "u", "schema": "raw"}})

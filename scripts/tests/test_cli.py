@@ -41,6 +41,11 @@ def test_every_command_and_option_has_help(command) -> None:
         (["demo", "--raw", "nowhere"], "nowhere: no such directory"),
         (["simulate", "--output", "unused", "--sessions", "0"], "sessions"),
         (["fit-abandonment", "--project-dir", "nowhere"], "no dbt_project.yml"),
+        (["load", "--raw", "raw", "--project-dir", "x" * 300], "x" * 300),
+        (["report", "--model", "x" * 300], "x" * 300),
+        (["evaluate-asr", "--input", "x" * 300 + ".csv"], "x" * 300),
+        (["demo", "--raw", "x" * 300], "x" * 300),
+        (["simulate", "--output", "x" * 300], "x" * 300),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_2(arguments, told) -> None:

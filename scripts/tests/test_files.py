@@ -49,14 +49,57 @@ def test_an_error_of_the_work_is_not_one_of_the_file(tmp_path):
         raise OSError("of the work")
 
 
-def test_a_link_stays_a_link_and_a_mode_stays(tmp_path):
-    path, link = tmp_path / "a.json", tmp_path / "link.json"
+def test_a_mode_stays(tmp_path):
+    path = tmp_path / "a.json"
     path.write_text("old")
     path.chmod(0o640)
-    link.symlink_to(path)
-    write_whole(link, "new")
-    assert link.is_symlink() and path.read_text() == "new"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    write_whole(path, "new")
+    assert path.read_text() == "new" and stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("victim", ["bashrc", "missing", "pipe"])
+def test_a_link_is_not_followed(tmp_path, victim):
+    (tmp_path / "bashrc").write_text("old")
+    os.mkfifo(tmp_path / "pipe")
+    link = tmp_path / "a.json"
+    link.symlink_to(tmp_path / victim)
+    with pytest.raises(UserError, match="a link, which is not followed"), whole_file(link):
+        pytest.fail("the work began")
+    assert (tmp_path / "bashrc").read_text() == "old"
+    assert names(tmp_path) == ["a.json", "bashrc", "pipe"]
+
+
+def test_a_link_that_comes_during_the_work_is_replaced(tmp_path):
+    (tmp_path / "bashrc").write_text("old")
+    link = tmp_path / "a.json"
+    with whole_file(link) as content:
+        content.write("new")
+        link.symlink_to(tmp_path / "bashrc")
+    assert (tmp_path / "bashrc").read_text() == "old"
+    assert link.read_text() == "new" and not link.is_symlink()
+
+
+def test_nothing_is_left_of_work_that_is_killed(tmp_path):
+    code = (
+        "import os, signal, sys; from pathlib import Path;"
+        "from voice_ai_analytics.files import whole_file\n"
+        "with whole_file(Path(sys.argv[1])): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    path = tmp_path / "a.json"
+    assert subprocess.run([sys.executable, "-c", code, str(path)]).returncode == -9
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("length", [250, 300])
+def test_a_long_name_is_a_name_or_one_line(tmp_path, length):
+    path = tmp_path / ("x" * length)
+    if length == 250:
+        write_whole(path, "text")
+        assert path.read_text() == "text"
+    else:
+        with pytest.raises(UserError, match="cannot be written") as told:
+            write_whole(path, "text")
+        assert len(str(told.value).splitlines()) == 1
 
 
 def test_a_pipe_is_written_to_and_not_replaced(tmp_path):

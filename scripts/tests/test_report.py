@@ -130,7 +130,8 @@ class FakeClient:
 
     def __init__(self, sessions: pd.DataFrame) -> None:
         outcome = sessions["outcome"]
-        eligible = ~outcome.isin(["not_connected", "voicemail", "in_progress"])
+        eligible = ~outcome.isin(["not_connected", "voicemail", "in_progress", "unknown"])
+        reported = sessions["error_turns"].notna()
         order = sessions.groupby("user")["day"].rank(method="first")
         self.sessions = sessions.assign(
             sessions=1,
@@ -139,8 +140,14 @@ class FakeClient:
             abandoned_sessions=outcome == "abandoned",
             transferred_sessions=outcome == "transferred",
             contained_sessions=eligible & (outcome != "transferred"),
-            sessions_with_error=sessions["error_turns"] > 0,
-            recovered_sessions=(sessions["error_turns"] > 0) & (outcome == "completed"),
+            outcome_known_sessions=outcome != "unknown",
+            error_known_turns=sessions["turns"].where(reported),
+            error_known_sessions=reported.where(reported),
+            channel_known_sessions=sessions["channel"].notna(),
+            sessions_with_error=(sessions["error_turns"] > 0).where(reported),
+            recovered_sessions=((sessions["error_turns"] > 0) & (outcome == "completed")).where(
+                reported
+            ),
             voice_sessions=sessions["channel"] == "voice",
             repeat=sessions["user"].where(order > 1),
             called_back_sessions=sessions["user"].notna() & (order % 9 == 1),
@@ -566,6 +573,15 @@ def test_metrics_without_rows_read_as_no_session(tmp_path):
     text = text_of(data)
     assert "There is no certified session yet." in text
     assert "No model has been fitted yet" in text and "There are no test results" in text
+
+
+def test_errors_that_no_platform_reports_are_not_known_rather_than_none(tmp_path):
+    unreported = dict.fromkeys(
+        ["error_turns", "misunderstanding_turns", "no_input_turns", "noise_turns"], np.nan
+    )
+    text = text_of(gathered(some(50, **unreported), tmp_path))
+    assert "nan" not in text.lower()
+    assert "0 turns have another error" not in text
 
 
 def test_nothing_is_known_but_the_sessions(tmp_path):

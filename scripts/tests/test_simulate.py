@@ -125,9 +125,6 @@ class Recount:
                 self.turns_of[row["session_id"]].append(row)
 
     def _breach(self, turn: dict[str, str]) -> str | None:
-        if not confidence_is_valid(turn["asr_confidence"]):
-            number = turn["asr_confidence"].replace(".", "").isdigit()
-            return "asr_confidence_out_of_range" if number else "asr_confidence_text"
         if turn["session_id"] not in self.sessions:
             return "turn_of_unknown_session"
         if float(turn["turn_duration_sec"]) < 0:
@@ -144,7 +141,8 @@ class Recount:
             ("avg_asr_confidence", "asr_confidence"),
             ("avg_intent_confidence", "intent_confidence"),
         ):
-            values = [float(t[column]) for t in spoken if t[column]]
+            given = [t[column] for t in spoken if t[column]]
+            values = [float(text) for text in given if confidence_is_valid(text)]
             assert bool(values) == bool(metric[average])
             if values and abs(float(metric[average]) - sum(values) / len(values)) > 0.001:
                 return True
@@ -260,7 +258,8 @@ def test_the_truth_names_dirty_turns_by_session_where_turn_ids_repeat(both_numbe
     def named(kind):
         return [turns[one["session_id"], one["turn_id"]] for one in truth["dirt"][kind]["turn_ids"]]
 
-    assert {turn["asr_confidence"] for turn in named("asr_confidence_text")} == {"high"}
+    impossible = {turn["asr_confidence"] for turn in named("asr_confidence_impossible")}
+    assert impossible == {"high", "1.7"}
     assert {turn["speaker"] for turn in named("speaker_unknown")} == {"supervisor"}
     assert all(t["session_id"] not in recount.sessions for t in named("turn_of_unknown_session"))
 
@@ -294,6 +293,9 @@ def test_dirt_and_counts_are_what_an_independent_count_finds(run):
         "asr_confidence_on_system_turn": sum(
             t["speaker"] == "system" and t["asr_confidence"] != "" for t in turns
         ),
+        "asr_confidence_impossible": sum(
+            not confidence_is_valid(t["asr_confidence"]) for t in turns
+        ),
         "turn_created_at_without_time": sum(len(t["created_at"]) == DAY for t in turns),
         "application_of_another_user": sum(
             a["user_id"] != recount.sessions[a["session_id"]]["user_id"] for a in applications
@@ -324,7 +326,8 @@ def test_ids_in_the_truth_name_dirty_rows(run):
     truth, _, recount = run
     turns = {turn["turn_id"]: turn for turn in recount.raw["voice_turns"]}
     dirt = truth["dirt"]
-    assert {turns[t]["asr_confidence"] for t in dirt["asr_confidence_text"]["turn_ids"]} == {"high"}
+    impossible = {turns[t]["asr_confidence"] for t in dirt["asr_confidence_impossible"]["turn_ids"]}
+    assert impossible == {"high", "1.7"}
     assert all(
         turns[t]["session_id"] not in recount.sessions
         for t in dirt["turn_of_unknown_session"]["turn_ids"]
@@ -341,7 +344,9 @@ def test_rates_are_those_of_the_valid_rows(run):
     heard = [
         float(t["asr_confidence"])
         for t in recount.turns
-        if t["speaker"] == "user" and t["asr_confidence"]
+        if t["speaker"] == "user"
+        and t["asr_confidence"]
+        and confidence_is_valid(t["asr_confidence"])
     ]
     assert truth["rates"] == pytest.approx(
         {

@@ -16,11 +16,11 @@ PACKAGE = "voice_ai_analytics"
 ROOT = Path(voice_ai_analytics.__file__).parent
 # From the bottom up. Modules of one layer don't import each other.
 FLOORS = [
-    {"errors", "plain", "wording", "postgres", "statistics"},
-    {"files", "profile", "simulate"},
+    {"ending", "errors", "plain", "wording", "postgres", "statistics"},
+    {"duckdb_copy", "files", "locks", "manifests", "profile", "simulate"},
     {"dbt_project"},
     {"packages", "reader", "warehouse"},
-    {"metrics", "analysis", "forgetting", "load"},
+    {"metrics", "analysis", "explain", "forgetting", "load"},
     {"rates", "serving", "roles", "history"},
     {"asr"},
     {"abandonment", "releases", "segments"},

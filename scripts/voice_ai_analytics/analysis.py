@@ -111,6 +111,26 @@ class Source(ExitStack):
             return None
         return self.project.relation(model)
 
+    @property
+    def turns(self) -> str:
+        """Return a subquery in parentheses with the certified turns.
+
+        ``is_error`` is null on platforms that don't report errors; only the sessions know which.
+
+        Raises
+        ------
+        UserError
+            If the project leaves the model ``fact_voice_ai_turns`` out.
+        """
+        return f"""(
+            select turns.session_key, turns.user_turn_number, turns.asr_confidence,
+                turns.intent_confidence, turns.is_interruption,
+                case when sessions.has_error is not null then turns.is_error end as is_error
+            from {self.project.relation("fact_voice_ai_turns")} as turns
+            inner join {self.project.relation("fact_voice_ai_sessions")} as sessions
+                on turns.session_key = sessions.session_key
+        )"""
+
     def begin(self) -> Transaction:
         """Begin the transaction that also writes the tables of the result.
 

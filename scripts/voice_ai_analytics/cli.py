@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 import typer
@@ -22,7 +23,8 @@ from voice_ai_analytics.commands.metrics import (
     query,
     serve,
 )
-from voice_ai_analytics.commands.warehouse import create_roles, forget
+from voice_ai_analytics.commands.warehouse import create_roles, explain, forget
+from voice_ai_analytics.ending import leave_when_told
 from voice_ai_analytics.errors import UserError
 
 app = typer.Typer(
@@ -47,6 +49,7 @@ COMMANDS = {
     mcp: "mcp --target certified_reader",
     create_roles: "create-roles --target admin",
     lightdash_manifest: "lightdash-manifest --target postgres",
+    explain: "explain --project-dir .",
     forget: "forget --platform ivr --session 8f14e45f",
 }
 for command, example in COMMANDS.items():
@@ -55,13 +58,21 @@ for command, example in COMMANDS.items():
 
 def main() -> None:
     """Run the command. A user's mistake becomes one line and an exit code, never a traceback."""
+    leave_when_told()
     try:
         app()
     except UserError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(
-            f"voice-ai: {error}", markup=False
-        )
-        sys.exit(error.exit_code)
+        _refuse(str(error), error.exit_code)
+    except OSError as error:
+        # Wherever a name is given: no file can have it.
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        _refuse(f"{error.filename}: {error.strerror}; name another one", UserError("").exit_code)
+
+
+def _refuse(told: str, exit_code: int) -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(f"voice-ai: {told}", markup=False)
+    sys.exit(exit_code)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,12 @@ from functools import cached_property
 from pathlib import Path
 
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.manifests import in_one_form
 from voice_ai_analytics.profile import Connection, read_profile
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+# A wheel carries the parts of the repository that commands need.
+_PACKED = Path(__file__).resolve().parent / "repository"
+REPOSITORY = _PACKED if _PACKED.is_dir() else Path(__file__).resolve().parents[2]
 DBT = (sys.executable, "-W", "ignore", "-m", "dbt.cli.main", "--no-use-colors")
 
 
@@ -111,24 +114,24 @@ class DbtProject:
             raise UserError(f"{self.directory}: no semantic manifest; run dbt build first")
         return path
 
-    def read_semantics(self) -> tuple[str, dict]:
-        """Return the semantic manifest as text and as JSON.
+    def read_semantics(self) -> dict:
+        """Return the semantic manifest as it is now, in the form of `in_one_form`.
 
         Raises
         ------
         UserError
             If dbt hasn't run yet, didn't finish writing, or parsed another target last.
         """
-        text = self.semantic_manifest.read_text(encoding="utf-8")
-        semantics = _json(self.semantic_manifest, text)
+        path = self.semantic_manifest
+        semantics = in_one_form(_json(path))
         for model in semantics["semantic_models"]:
-            self._require_target(self.semantic_manifest, (model.get("config") or {}).get("meta"))
-        return text, semantics
+            self._require_target(path, (model.get("config") or {}).get("meta"))
+        return semantics
 
     @cached_property
     def semantics(self) -> dict:
         """Return metrics, semantic models and saved queries; see `read_semantics`."""
-        return self.read_semantics()[1]
+        return self.read_semantics()
 
     @cached_property
     def manifest(self) -> dict:
@@ -142,7 +145,7 @@ class DbtProject:
         path = self.directory / "target" / "manifest.json"
         if not path.is_file():
             raise UserError(f"{path}: not there yet; run dbt build first")
-        manifest = _json(path)
+        manifest = in_one_form(_json(path))
         fact = "model.voice_ai_analytics.fact_voice_ai_sessions"
         if node := manifest.get("nodes", {}).get(fact):
             self._require_target(path, (node.get("config") or {}).get("meta"))
@@ -226,15 +229,15 @@ class DbtProject:
         Raises
         ------
         UserError
-            If the package's metrics, one of which holds it, are switched off.
+            If the package's metrics, beside which it is kept, are switched off.
         """
-        metric = self.manifest["metrics"].get("metric.voice_ai_analytics.voice_ai_cohort_size")
-        if metric is None:
+        name = "semantic_model.voice_ai_analytics.voice_ai_sessions"
+        if (sessions := self.manifest["semantic_models"].get(name)) is None:
             raise UserError(
-                f"{self.directory}: the metric voice_ai_cohort_size is not in this project;"
+                f"{self.directory}: the package's metrics are not in this project;"
                 " leave the var voice_ai_semantic_models true and run dbt build"
             )
-        return int(metric["config"]["meta"]["min_cohort_size"])
+        return int(sessions["config"]["meta"]["voice_ai_min_cohort_size"])
 
     def command(self, *arguments: str) -> list[str]:
         """Return the dbt command line for this project."""
@@ -269,10 +272,15 @@ class DbtProject:
             stderr=subprocess.STDOUT,
             text=True,
         ) as process:
-            for line in process.stdout:
-                told.append(line.rstrip())
-                if counted := re.search(r"(\d+) of (\d+) (?!START)", line):
-                    progress(int(counted[1]), int(counted[2]))
+            try:
+                for line in process.stdout:
+                    told.append(line.rstrip())
+                    if counted := re.search(r"(\d+) of (\d+) (?!START)", line):
+                        progress(int(counted[1]), int(counted[2]))
+            except BaseException:
+                # A dbt that goes on would keep the database.
+                process.terminate()
+                raise
         if process.returncode:
             account = "\n".join(line for line in told if line.strip())
             raise UserError(
@@ -289,8 +297,8 @@ def is_certified(node: dict) -> bool:
     return node["package_name"] == "voice_ai_analytics" and meta.get("voice_ai_certified") is True
 
 
-def _json(path: Path, text: str | None = None) -> dict:
+def _json(path: Path) -> dict:
     try:
-        return json.loads(path.read_text(encoding="utf-8") if text is None else text)
+        return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{path}: isn't valid JSON ({error}); run dbt build again") from error

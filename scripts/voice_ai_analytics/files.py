@@ -1,7 +1,9 @@
 """Writing files in one step."""
 
 import os
+import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import StringIO
@@ -15,7 +17,8 @@ def whole_file(path: Path | None, unlike: Path | None = None) -> Iterator[String
     """Collect the content of a file, and write it in one step if the block succeeds.
 
     Readers see either the old content or the new content. Whether the file can be written is
-    checked first, before any work. Devices and pipes are written to, not replaced.
+    checked first, before any work. Devices and pipes are written to, not replaced. A link is
+    refused: whoever can put one there would choose which of the user's files is overwritten.
 
     Parameters
     ----------
@@ -38,31 +41,50 @@ def whole_file(path: Path | None, unlike: Path | None = None) -> Iterator[String
     if path is None:
         yield content
         return
-    place = Path(os.path.realpath(path))
-    if unlike is not None and place == Path(os.path.realpath(unlike)):
+    if unlike is not None and os.path.realpath(path) == os.path.realpath(unlike):
         raise UserError(f"{path}: is read, and would be replaced; name another file")
-    if place.is_dir():
-        raise UserError(f"{path}: cannot be written (it is a directory): name a file")
-    # By its own name: what /dev/stdout points to may have none.
-    if path.exists() and (not path.is_file() or path.is_relative_to("/dev")):
-        yield content
-        with _refusal(path), path.open("a", encoding="utf-8") as stream:
-            stream.write(content.getvalue())
-        return
-    unfinished = place.with_name(place.name + ".unfinished")
-    try:
-        with _refusal(path):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            unfinished.touch()
-        yield content
-        with _refusal(path):
+    with _refusal(path):
+        is_stream = str(path) in ("/dev/stdout", "/dev/stderr") or path.match("/dev/fd/*")
+        if _is_link(path) and not is_stream:
+            raise UserError(f"{path}: is a link, which is not followed; name the file itself")
+        if path.is_dir():
+            raise UserError(f"{path}: cannot be written (it is a directory): name a file")
+        is_appended_to = is_stream or (path.exists() and not path.is_file())
+        if not is_appended_to:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _unfinished(path):
+                pass
+    yield content
+    with _refusal(path):
+        if is_appended_to:
+            with path.open("a", encoding="utf-8") as stream:
+                stream.write(content.getvalue())
+            return
+        with _unfinished(path) as unfinished:
             unfinished.write_text(content.getvalue(), encoding="utf-8")
-            if place.exists():
-                shutil.copymode(place, unfinished)
-            os.replace(unfinished, place)
+            if path.exists():
+                shutil.copymode(path, unfinished)
+            os.replace(unfinished, path)
+
+
+def _is_link(path: Path) -> bool:
+    """Return whether a path is a link; fail if no file can have this name."""
+    try:
+        return stat.S_ISLNK(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _unfinished(path: Path) -> Iterator[Path]:
+    """Create a file beside another one, under a name that nobody could foresee."""
+    unfinished = path.with_name(f".{secrets.token_hex(8)}.unfinished")
+    try:
+        unfinished.touch(exist_ok=False)
+        yield unfinished
     finally:
         with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
+            unfinished.unlink()
 
 
 @contextmanager

@@ -71,8 +71,8 @@ def read_profile(project: Path, profiles: Path, target: str | None) -> Connectio
     try:
         return _connection(_plain_output(project, profiles, target))
     # Whatever is unusual about a profile, dbt knows it or says what is wrong.
-    except Exception:
-        return _connection(_output_by_dbt(project, profiles, target))
+    except Exception as error:
+        return _connection(_output_by_dbt(project, profiles, target, error))
 
 
 def _connection(output: dict) -> Connection:
@@ -125,12 +125,18 @@ def _environment_variable(name: str, default: str | None = None) -> str:
     return os.environ[name] if default is None else os.environ.get(name, default)
 
 
-def _output_by_dbt(project: Path, profiles: Path, target: str | None) -> dict:
+def _output_by_dbt(project: Path, profiles: Path, target: str | None, unusual: Exception) -> dict:
     from argparse import Namespace
 
-    from dbt.config.runtime import load_profile
-    from dbt.flags import set_from_args
-    from dbt_common.context import set_invocation_context
+    try:
+        from dbt.config.runtime import load_profile
+        from dbt.flags import set_from_args
+        from dbt_common.context import set_invocation_context
+    except ImportError as error:
+        reason = " ".join(f"{type(unusual).__name__} {unusual}".split())
+        raise UserError(
+            f"{profiles / 'profiles.yml'}: can't be read without dbt-core: {reason}"
+        ) from error
 
     set_from_args(Namespace(PROFILES_DIR=str(profiles)), None)
     set_invocation_context(dict(os.environ))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import decimal
+import os
+import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pyarrow as pa
 
@@ -25,6 +28,9 @@ ARROW_TYPES = {
     1184: pa.timestamp("us"),
 }
 NUMERIC = 1700
+# The server stops a query in time; this much later, we stop waiting for the server.
+GRACE_SECONDS = 1.0
+CONNECT_SECONDS = 5
 
 
 class Unavailable(UserError):
@@ -46,17 +52,26 @@ class Reader:
         The longest time for a query.
     connections : int
         The most queries at once.
+    copies : bool
+        Whether to read a private copy of a DuckDB file, for a reader that stays: see `PrivateCopy`.
     """
 
-    def __init__(self, project: DbtProject, seconds: float, connections: int) -> None:
+    def __init__(
+        self, project: DbtProject, seconds: float, connections: int, copies: bool = False
+    ) -> None:
         self.seconds = seconds
         self._project = project
         self._engine = project.connection.type
         if self._engine not in ("duckdb", "postgres"):
             raise UserError(f"{self._engine}: voice-ai reads DuckDB and PostgreSQL targets")
         self._pool = _Pool(project, connections, seconds)
+        self._copy = None
+        if copies and self._engine == "duckdb":
+            from voice_ai_analytics.duckdb_copy import PrivateCopy
 
-    def fetch(self, query: str, most_rows: int) -> pa.Table:
+            self._copy = PrivateCopy(project.duckdb_path)
+
+    def fetch(self, query: str, most_rows: int, seconds: float | None = None) -> pa.Table:
         """Run a query.
 
         Parameters
@@ -65,6 +80,8 @@ class Reader:
             Compiled by MetricFlow.
         most_rows : int
             One row more is an error: half an answer would be a wrong one.
+        seconds : float, optional
+            The longest time for this query, whether or not the database answers at all.
 
         Returns
         -------
@@ -82,9 +99,9 @@ class Reader:
         """
         limited = f"select * from (\n{query}\n) as limited limit {most_rows + 1}"
         if self._engine == "duckdb":
-            found = self._fetch_duckdb(limited)
+            found = self._fetch_duckdb(limited, self.seconds if seconds is None else seconds)
         else:
-            found = self._fetch_postgres(limited)
+            found = self._fetch_postgres(limited, self.seconds if seconds is None else seconds)
         if found.num_rows > most_rows:
             raise UserError(
                 f"more than {most_rows:,} rows; group by less, filter, or ask for a limit"
@@ -94,19 +111,14 @@ class Reader:
     def close(self) -> None:
         """Close all connections."""
         self._pool.close()
+        if self._copy is not None:
+            self._copy.close()
 
-    def _fetch_duckdb(self, query: str) -> pa.Table:
+    def _fetch_duckdb(self, query: str, seconds: float) -> pa.Table:
         import duckdb
 
-        try:
-            # Opened for each query: an open file would keep dbt from building.
-            connection = duckdb.connect(self._project.duckdb_path, read_only=True)
-        except duckdb.Error as error:
-            raise Unavailable(
-                f"the warehouse can't be opened, is dbt building? {_first_line(error)}"
-            ) from error
-        with connection:
-            timer = threading.Timer(self.seconds, connection.interrupt)
+        with self._open_duckdb() as connection:
+            timer = threading.Timer(seconds, connection.interrupt)
             timer.start()
             try:
                 connection.execute("set timezone = 'UTC'")
@@ -118,8 +130,22 @@ class Reader:
             finally:
                 timer.cancel()
 
-    def _fetch_postgres(self, query: str) -> pa.Table:
-        with self._pool.cursor() as cursor:
+    def _open_duckdb(self):
+        import duckdb
+
+        from voice_ai_analytics.duckdb_copy import Busy
+
+        try:
+            if self._copy is not None:
+                return self._copy.connect()
+            return duckdb.connect(self._project.duckdb_path, read_only=True)
+        except (Busy, duckdb.Error) as error:
+            raise Unavailable(
+                f"the warehouse can't be opened, is dbt building? {_first_line(error)}"
+            ) from error
+
+    def _fetch_postgres(self, query: str, seconds: float) -> pa.Table:
+        with self._pool.cursor(seconds) as cursor:
             cursor.execute(query)
             rows = cursor.fetchall()
             columns = {}
@@ -130,7 +156,7 @@ class Reader:
 
 
 class _Pool:
-    """PostgreSQL connections, opened when needed, and reopened after the server was gone."""
+    """PostgreSQL connections, kept once opened, and reopened after the server was gone."""
 
     def __init__(self, project: DbtProject, connections: int, seconds: float) -> None:
         self._project, self._connections, self._seconds = project, connections, seconds
@@ -148,20 +174,24 @@ class _Pool:
                     self._connections,
                     **self._project.postgres_parameters,
                     application_name="voice-ai serve",
-                    connect_timeout=5,
+                    connect_timeout=CONNECT_SECONDS,
                     options="-c default_transaction_read_only=on -c timezone=utc"
                     f" -c statement_timeout={milliseconds}",
                 )
+                # The pool opens this many at once, and closes what is returned beyond. None are
+                # opened before they are needed, and all are kept.
+                self._pool.minconn = self._connections
             return self._pool
 
     @contextmanager
-    def cursor(self) -> Iterator:
+    def cursor(self, seconds: float) -> Iterator:
         import psycopg2
 
+        until = time.monotonic() + seconds + GRACE_SECONDS
         connection = None
         try:
-            connection = self._answering()
-            with connection.cursor() as cursor:
+            connection = self._answering(until)
+            with _hung_up(connection, until), connection.cursor() as cursor:
                 yield cursor
         except psycopg2.errors.QueryCanceled as error:
             raise TimedOut(f"the query took longer than {self._seconds:g} s") from error
@@ -173,7 +203,7 @@ class _Pool:
             if connection is not None:
                 self._pool.putconn(connection, close=bool(connection.closed))
 
-    def _answering(self):
+    def _answering(self, until: float):
         """Return a connection that answers; those from before a restart of the server don't."""
         import psycopg2
 
@@ -182,11 +212,11 @@ class _Pool:
             connection = pool.getconn()
             try:
                 connection.autocommit = True
-                with connection.cursor() as cursor:
+                with _hung_up(connection, until), connection.cursor() as cursor:
                     cursor.execute("select 1")
             except psycopg2.Error:
                 pool.putconn(connection, close=True)
-                if attempt == self._connections:
+                if attempt == self._connections or time.monotonic() > until:
                     raise
             else:
                 return connection
@@ -196,6 +226,28 @@ class _Pool:
             if self._pool is not None:
                 self._pool.closeall()
                 self._pool = None
+
+
+@contextmanager
+def _hung_up(connection, until: float) -> Iterator[None]:
+    """Hang up on a server that doesn't answer in time: a stopped one wouldn't ever.
+
+    The block then fails with psycopg2's error for a lost connection.
+    """
+    descriptor = os.dup(connection.fileno())
+
+    def hang_up() -> None:
+        with socket.socket(fileno=os.dup(descriptor)) as line, suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(until - time.monotonic(), 0), hang_up)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        os.close(descriptor)
 
 
 def _arrow_column(type_code: int, values: list) -> pa.Array:

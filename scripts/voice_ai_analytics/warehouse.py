@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ import psycopg2
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.locks import limit_waiting, waited_in_vain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 # A timestamp with time zone, as PostgreSQL numbers and DuckDB names it.
 ZONED = ("1184", "TIMESTAMP WITH TIME ZONE")
+# The comment on tables of `write_tables`, which are no models: create-roles knows them by it.
+WRITTEN_BY_US = "Results of an analysis, written by voice-ai from certified rows."
 SQL_TYPES = {"b": "boolean", "i": "bigint", "u": "bigint", "f": "double precision"}
 
 
@@ -103,6 +107,29 @@ class Transaction:
             schema,
         )
         return {name for (name,) in rows}
+
+    def readers(self, relation: str) -> list[str]:
+        """Return which PostgreSQL roles may read a table that they don't own, by a grant to them.
+
+        Parameters
+        ----------
+        relation : str
+            A quoted name.
+        """
+        rows = self.run(
+            """
+            select distinct pg_roles.rolname
+            from pg_class, aclexplode(pg_class.relacl) as granted, pg_roles
+            where
+                pg_class.oid = cast(%s as regclass)
+                and pg_roles.oid = granted.grantee
+                and granted.privilege_type = 'SELECT'
+                and granted.grantee <> pg_class.relowner
+            order by pg_roles.rolname
+            """,
+            relation,
+        )
+        return [name for (name,) in rows]
 
     def stream(self, query: str, size: int) -> Iterator[pa.RecordBatch]:
         """Run a query and yield its rows in batches, holding one batch at a time.
@@ -199,8 +226,9 @@ class Warehouse:
                 connection = psycopg2.connect(
                     **self.project.postgres_parameters,
                     application_name="voice-ai",
-                    options="-c timezone=UTC",
+                    options=f"{os.environ.get('PGOPTIONS', '')} -c timezone=UTC",
                 )
+                limit_waiting(connection)
             else:
                 raise UserError(f"{self.engine}: voice-ai reads DuckDB and PostgreSQL targets")
         except (duckdb.Error, psycopg2.Error) as error:
@@ -213,6 +241,8 @@ class Warehouse:
             # A server that is gone has rolled back by itself.
             with suppress(duckdb.Error, psycopg2.Error):
                 connection.rollback()
+            if isinstance(error, psycopg2.errors.LockNotAvailable):
+                raise UserError(waited_in_vain(connection)) from error
             reason = str(error).strip().splitlines()[0]
             is_missing = isinstance(error, duckdb.CatalogException | psycopg2.errors.UndefinedTable)
             hint = "; was dbt build run on this target?" if is_missing else ""
@@ -285,6 +315,8 @@ class Warehouse:
     ) -> list[str]:
         """Replace tables of the certified schema, all of them or none.
 
+        Whoever may read the fact may read them, so that nothing has to be granted again.
+
         Parameters
         ----------
         tables : dict of str to pandas.DataFrame
@@ -300,10 +332,12 @@ class Warehouse:
         import pandas as pd
         from psycopg2.extras import execute_values
 
-        schema = self.relation("fact_voice_ai_sessions").rsplit(".", 1)[0]
+        fact = self.relation("fact_voice_ai_sessions")
+        schema = fact.rsplit(".", 1)[0]
         written = []
         with nullcontext(transaction) if transaction else self.transaction() as transaction:
             run = transaction.cursor
+            readers = transaction.readers(fact) if self.engine == "postgres" else []
             lock_writers(run, *(f'{schema}."{name}"' for name in tables))
             for name, frame in tables.items():
                 table = f'{schema}."{name}"'
@@ -313,6 +347,9 @@ class Warehouse:
                 )
                 run.execute(f"drop table if exists {table}")
                 run.execute(f"create table {table} ({declared})")
+                run.execute(f"comment on table {table} is '{WRITTEN_BY_US}'")
+                for reader in readers:
+                    run.execute(f"grant select on {table} to {quoted(reader)}")
                 rows = [
                     tuple(None if pd.isna(value) else value for value in row)
                     for row in frame.astype(object).itertuples(index=False, name=None)

@@ -34,10 +34,9 @@ def estimate(
     -------
     AbandonmentModel
     """
-    turns = source.project.relation("fact_voice_ai_turns")
     return study_abandonment(
-        source.warehouse.query(feature_query(source.sessions, turns, k)),
-        source.warehouse.query(openings_query(turns)),
+        source.warehouse.query(feature_query(source.sessions, source.turns, k)),
+        source.warehouse.query(openings_query(source.turns)),
         k,
         include_after_the_fact,
         seed,

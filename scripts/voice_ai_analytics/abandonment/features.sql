@@ -5,9 +5,9 @@ with opening as (
         session_key,
         count(*) as opening_user_turns,
         avg(asr_confidence) as opening_asr_confidence,
-        avg(case when is_error then 1.0 else 0.0 end) as opening_error_proportion,
+        avg(case when is_error then 1.0 when not is_error then 0.0 end) as opening_error_proportion,
         avg(intent_confidence) as opening_intent_confidence
-    from $turns
+    from $turns as turns
     where user_turn_number <= $k
     group by session_key
 )

@@ -23,9 +23,9 @@ from (
         user_turn_number,
         -- PostgreSQL averages numeric into numeric, which Python reads as Decimal.
         cast(asr_confidence as double precision) as asr_confidence,
-        cast(case when is_error then 1 else 0 end as double precision) as error,
+        cast(case when is_error then 1 when not is_error then 0 end as double precision) as error,
         cast(intent_confidence as double precision) as intent_confidence
-    from $turns
+    from $turns as turns
     where user_turn_number <= 5
 ) as openings
 group by session_key

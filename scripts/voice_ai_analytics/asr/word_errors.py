@@ -174,3 +174,7 @@ def evaluate(batches: Iterable[pa.RecordBatch], normalizer: str) -> Iterator[pa.
                 "a process that compares transcripts died or could not start, most likely because"
                 " memory ran out; nothing was written: free some memory and run it again"
             ) from error
+        except BaseException:
+            # Told to stop: what is waiting need not be done first.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise

@@ -18,6 +18,14 @@ from voice_ai_analytics.commands.shared import (
 )
 
 MaxRows = Annotated[int, typer.Option(min=1, help="The most rows per answer.")]
+Suppress = Annotated[
+    bool,
+    typer.Option(
+        "--suppress",
+        help="Hide groups of fewer users than the var voice_ai_min_cohort_size, and groups that"
+        " differ by fewer from one that was told before.",
+    ),
+]
 Timeout = Annotated[float, typer.Option(min=0.1, help="The most seconds per query.")]
 
 
@@ -106,6 +114,7 @@ def serve(
     max_rows: MaxRows = 10_000,
     timeout: Timeout = 30,
     concurrency: Annotated[int, typer.Option(min=1, help="The most queries at once.")] = 4,
+    suppress: Suppress = False,
 ) -> None:
     """Serve certified metrics over HTTP.
 
@@ -122,7 +131,7 @@ def serve(
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
     with console.status("Loading the metrics"):
         limits = Limits(rows=max_rows, seconds=timeout, concurrent=concurrency)
-        service = MetricService(project, limits)
+        service = MetricService(project, limits, suppress)
     print_line(f"Metrics at http://{host}:{port}, their description at http://{host}:{port}/docs")
     server.serve(service, host, port)
 
@@ -133,6 +142,7 @@ def mcp(
     target: Target = None,
     max_rows: MaxRows = 1000,
     timeout: Timeout = 30,
+    suppress: Suppress = False,
 ) -> None:
     """Serve certified metrics to a language model, as an MCP server over standard input/output."""
     from voice_ai_analytics.dbt_project import DbtProject
@@ -140,7 +150,8 @@ def mcp(
     from voice_ai_analytics.serving.service import Limits, MetricService
 
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
-    create_server(MetricService(project, Limits(rows=max_rows, seconds=timeout))).run("stdio")
+    limits = Limits(rows=max_rows, seconds=timeout)
+    create_server(MetricService(project, limits, suppress)).run("stdio")
 
 
 def lightdash_manifest(

@@ -1,4 +1,4 @@
-"""Commands that change what the warehouse holds and shows: create-roles, forget."""
+"""Commands about what the warehouse holds and shows: create-roles, explain, forget."""
 
 from __future__ import annotations
 
@@ -39,6 +39,33 @@ def create_roles(
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
     for reader in roles.create_roles(project, Warehouse(project), metrics_role, certified_role):
         print_line(f"{reader.role} can read, in {reader.schema}: {', '.join(reader.tables)}")
+
+
+def explain(
+    project_dir: ProjectDir = Path("."),
+    profiles_dir: ProfilesDir = None,
+    target: Target = None,
+) -> None:
+    """Say why the last dbt run failed or warned, which rows don't count, and what to do.
+
+    Reads the results of the last run and the input, and changes nothing. Ids are masked.
+    """
+    from voice_ai_analytics import explain as explaining
+    from voice_ai_analytics.dbt_project import DbtProject
+    from voice_ai_analytics.warehouse import Warehouse
+
+    project = DbtProject(project_dir.resolve(), profiles_dir, target)
+    with console.status("Reading the last run and the input"):
+        findings = list(explaining.explain(project, Warehouse(project)))
+    for finding in findings:
+        print_line(f"{finding.status}: {finding.what}")
+        print_line(f"  {finding.account}")
+        for sample in finding.samples:
+            print_line(f"  for example: {sample}")
+        if finding.remedy:
+            print_line(f"  What to do: {finding.remedy}")
+    if not findings:
+        print_line("The last run passed without warnings, and every row of the input counts.")
 
 
 def forget(

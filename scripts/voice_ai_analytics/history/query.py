@@ -20,7 +20,7 @@ from voice_ai_analytics.metrics.certification import (
     newest_build,
 )
 from voice_ai_analytics.metrics.compiler import MetricCompiler
-from voice_ai_analytics.metrics.query import MetricQuery, checked_statement, plain
+from voice_ai_analytics.metrics.query import MetricQuery, checked_statement, csv_of, plain
 from voice_ai_analytics.reader import Reader
 
 MOST_ROWS, MOST_SECONDS = 1_000_000, 600
@@ -168,11 +168,7 @@ class MetricAnswer:
 
     def to_csv(self) -> str:
         """Return the rows as CSV with a header; null is an empty field."""
-        from pyarrow import csv
-
-        sink = pa.BufferOutputStream()
-        csv.write_csv(self.table, sink, csv.WriteOptions(quoting_style="needed"))
-        return sink.getvalue().to_pybytes().decode("utf-8")
+        return csv_of(self.table).decode("utf-8")
 
 
 def render(answer: MetricAnswer, console: Console) -> None:

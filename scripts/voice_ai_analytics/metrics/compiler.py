@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ class MetricCompiler:
         )
         from metricflow_semantics.model.semantic_manifest_lookup import SemanticManifestLookup
 
-        text, _ = project.read_semantics()
+        text = json.dumps(project.read_semantics())
         with told_in_one_line(), _ONE_AT_A_TIME:
             manifest = parse_manifest_from_dbt_generated_manifest(manifest_json_string=text)
             self._engine = MetricFlowEngine(

@@ -2,9 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from voice_ai_analytics.errors import UserError
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """How a simple metric combines the rows of its semantic model.
+
+    Parameters
+    ----------
+    semantic_model : dict
+        As the manifest has it.
+    function : str
+        ``sum``, ``count``, ``count_distinct``, ``percentile`` and so on.
+    expression : str
+        SQL over one row: ``case when is_completed then 1 else 0 end``.
+    filters : tuple of str
+        MetricFlow's templates; all must hold.
+    percentile : float or None
+        In [0, 1].
+    non_additive_dimension : dict or None
+        The time dimension over which it doesn't add up.
+    """
+
+    semantic_model: dict
+    function: str
+    expression: str
+    filters: tuple[str, ...]
+    percentile: float | None
+    non_additive_dimension: dict | None
 
 
 @dataclass(frozen=True)
@@ -63,7 +92,7 @@ def ratio(semantics: dict, metric: str) -> Ratio:
     defined = _metric(semantics, metric)
     if defined["type"] != "ratio":
         raise UserError(f"{metric}: is a {defined['type']} metric, not a ratio")
-    _refuse_filter(metric, defined)
+    _refuse_filters(metric, filters_of(defined))
     parts = defined["type_params"]
     return Ratio(
         metric,
@@ -74,23 +103,61 @@ def ratio(semantics: dict, metric: str) -> Ratio:
     )
 
 
+def aggregation(metric: dict, semantic_models: Iterable[dict]) -> Aggregation | None:
+    """Return how a simple metric combines rows, whether dbt 1 or dbt 2 has written it.
+
+    Parameters
+    ----------
+    metric : dict
+        From the manifest or the semantic manifest.
+    semantic_models : iterable of dict
+        From the same one.
+
+    Returns
+    -------
+    Aggregation or None
+        None if the metric isn't simple.
+    """
+    params = metric["type_params"]
+    if metric["type"] != "simple":
+        return None
+    filters = filters_of(metric)
+    if used := params.get("measure"):
+        # dbt 1: a measure of a semantic model.
+        filters += filters_of(used)
+        model, given = next(
+            (model, measure)
+            for model in semantic_models
+            for measure in model["measures"]
+            if measure["name"] == used["name"]
+        )
+    else:
+        given = {"name": metric["name"], **params["metric_aggregation_params"]}
+        model = next(one for one in semantic_models if one["name"] == given["semantic_model"])
+    return Aggregation(
+        model,
+        given["agg"],
+        given.get("expr") or given["name"],
+        filters,
+        (given.get("agg_params") or {}).get("percentile"),
+        given.get("non_additive_dimension"),
+    )
+
+
+def filters_of(given: dict) -> tuple[str, ...]:
+    """Return the templates of the filters that a metric, or one that it is made of, has."""
+    filters = (given.get("filter") or {}).get("where_filters", [])
+    return tuple(one["where_sql_template"].strip() for one in filters)
+
+
 def _component(semantics: dict, ratio_name: str, part: dict) -> Component:
     defined = _metric(semantics, part["name"])
-    used = defined["type_params"]["measure"]
-    if defined["type"] != "simple" or not used:
+    given = aggregation(defined, semantics["semantic_models"])
+    if given is None:
         raise UserError(f"{ratio_name}: {part['name']} is a {defined['type']} metric, not a count")
-    for one in (part, defined, used):
-        _refuse_filter(ratio_name, one)
-    for model in semantics["semantic_models"]:
-        for measure in model["measures"]:
-            if measure["name"] == used["name"]:
-                return Component(
-                    part["name"],
-                    measure["agg"],
-                    measure["expr"] or measure["name"],
-                    model["node_relation"]["alias"],
-                )
-    raise UserError(f"{ratio_name}: the measure {used['name']} is missing; run dbt build")
+    _refuse_filters(ratio_name, (*filters_of(part), *given.filters))
+    table = given.semantic_model["node_relation"]["alias"]
+    return Component(part["name"], given.function, given.expression, table)
 
 
 def _metric(semantics: dict, name: str) -> dict:
@@ -102,6 +169,6 @@ def _metric(semantics: dict, name: str) -> dict:
     )
 
 
-def _refuse_filter(name: str, definition: dict) -> None:
-    if definition.get("filter"):
+def _refuse_filters(name: str, filters: tuple[str, ...]) -> None:
+    if filters:
         raise UserError(f"{name}: a filter belongs to its definition; query it with voice-ai query")

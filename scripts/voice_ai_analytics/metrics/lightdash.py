@@ -16,6 +16,8 @@ from pathlib import Path
 
 from voice_ai_analytics.dbt_project import DbtProject, is_certified
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.metrics.definitions import Aggregation, aggregation
+from voice_ai_analytics.metrics.expressions import Expressions, NoExpressionError, with_inputs
 from voice_ai_analytics.metrics.suppression import COHORT_SIZE
 
 COHORT_IS_SHOWN = "voice_ai_cohort_is_shown"
@@ -29,7 +31,6 @@ AGGREGATES = {
     "max": "max({})",
     "average": "avg({})",
 }
-DIMENSION = re.compile(r"\{\{\s*Dimension\(\s*(['\"])(\w+?)__(\w+)\1\s*\)\s*\}\}")
 
 
 def write_manifest(project: DbtProject) -> Path:
@@ -117,11 +118,14 @@ class _Models:
         self._semantic = {
             model["depends_on"]["nodes"][0]: model for model in manifest["semantic_models"].values()
         }
-        self._measures = {
-            measure["name"]: (unique_id, measure)
-            for unique_id, model in self._semantic.items()
-            for measure in model["measures"]
+        self._aggregations = {
+            metric["name"]: given
+            for metric in self._metrics.values()
+            if (given := aggregation(metric, self._semantic.values()))
         }
+        self._expressions = Expressions(
+            self._metrics.values(), self._semantic.values(), _qualified, _aggregated
+        )
         self._min_cohort_size = min_cohort_size
 
     def meta(self, unique_id: str) -> dict:
@@ -133,7 +137,11 @@ class _Models:
         }
         if semantic := self._semantic.get(unique_id):
             time = semantic["defaults"]["agg_time_dimension"]
-            adds_up = not any(one.get("non_additive_dimension") for one in semantic["measures"])
+            adds_up = not any(
+                given.non_additive_dimension
+                for given in self._aggregations.values()
+                if given.semantic_model is semantic
+            )
             meta |= {
                 "primary_key": [entity["expr"] for entity in _entities(semantic, "primary")],
                 "default_time_dimension": {
@@ -178,7 +186,8 @@ class _Models:
         """Return a metric that charts filter by, so that they leave out small cohorts."""
         metric = self._metrics[COHORT_SIZE]
         inputs = {given["alias"]: given["name"] for given in metric["type_params"]["metrics"]}
-        owner, users, _ = self._measure_of(self._metrics[inputs["users"]])
+        users = self._aggregations[inputs["users"]]
+        owner = users.semantic_model["depends_on"]["nodes"][0]
         if unique_id == owner:
             size = f"${{{COHORT_SIZE}}}"
         else:
@@ -186,10 +195,11 @@ class _Models:
             if not keys:
                 return {}
             # The same over joined rows, where a session is counted once by its key.
-            size = _with_inputs(
+            user = f"${{{self._nodes[owner]['name']}.{users.expression}}}"
+            size = with_inputs(
                 metric["type_params"]["expr"],
                 {
-                    "users": f"count(distinct ${{{self._nodes[owner]['name']}.{users['expr']}}})",
+                    "users": f"count(distinct {user})",
                     "sessions": f"count(distinct ${{TABLE}}.{keys[0][1]})",
                 },
             )
@@ -206,14 +216,13 @@ class _Models:
         """Return the metrics over a model that Lightdash skips or would show wrongly."""
         given = {}
         for metric in self._metrics.values():
-            owners: set[str] = set()
             try:
-                sql = self._expression(metric, (), owners)
-            except _NotTranslatable:
+                expression = self._expressions.of(metric)
+            except NoExpressionError:
                 continue  # Lightdash has percentiles, and says which metrics it skips
-            if owners != {unique_id}:
+            if expression.models != {self._semantic[unique_id]["name"]}:
                 continue
-            own = {**_shown(metric), "type": "number", "sql": sql}
+            own = {**_shown(metric), "type": "number", "sql": expression.sql}
             if self._is_too_long(unique_id, metric):
                 given[metric["name"].removeprefix("voice_ai_")] = own
                 metric["config"]["meta"] = {**metric["config"].get("meta", {}), "hidden": True}
@@ -229,86 +238,12 @@ class _Models:
         return any(
             (entry.get("filter") or metric.get("filter"))
             and self._metrics[entry["name"]]["type"] != "simple"
-            for entry in metric["type_params"]["metrics"]
+            for entry in metric["type_params"]["metrics"] or ()
         )
 
     def _is_of_one_moment(self, metric: dict) -> bool:
-        return metric["type"] == "simple" and bool(
-            self._measure_of(metric)[1].get("non_additive_dimension")
-        )
-
-    def _expression(self, metric: dict, filters: tuple[str, ...], owners: set[str]) -> str:
-        """Return a metric as SQL, and add the models that it is over to `owners`."""
-        filters += tuple(_templates(metric.get("filter")))
-        params = metric["type_params"]
-        if metric["type"] == "simple":
-            owner, measure, own_filters = self._measure_of(metric)
-            owners.add(owner)
-            return self._aggregate(owner, measure, filters + own_filters)
-        if metric["type"] == "ratio":
-            numerator = self._input(params["numerator"], filters, owners)
-            denominator = self._input(params["denominator"], filters, owners)
-            return f"({numerator} * 1.0) / nullif({denominator}, 0)"
-        if metric["type"] == "derived":
-            inputs = {
-                entry.get("alias") or entry["name"]: f"({self._input(entry, filters, owners)})"
-                for entry in params["metrics"]
-            }
-            return _with_inputs(params["expr"], inputs)
-        raise _NotTranslatable
-
-    def _input(self, entry: dict, filters: tuple[str, ...], owners: set[str]) -> str:
-        if entry.get("offset_window") or entry.get("offset_to_grain"):
-            raise _NotTranslatable
-        filters += tuple(_templates(entry.get("filter")))
-        return self._expression(self._metrics[entry["name"]], filters, owners)
-
-    def _aggregate(self, owner: str, measure: dict, filters: tuple[str, ...]) -> str:
-        """Return a measure over the rows that pass the filters.
-
-        A measure that doesn't add up over time is null for more than one moment: MetricFlow takes
-        the last one of each period, which a single aggregate can't.
-        """
-        if measure["agg"] not in AGGREGATES:
-            raise _NotTranslatable
-        expression = _qualified(measure["expr"] or measure["name"])
-        conditions = " and ".join(f"({self._condition(owner, text)})" for text in filters)
-        if conditions:
-            expression = f"case when {conditions} then ({expression}) end"
-        aggregate = AGGREGATES[measure["agg"]].format(expression)
-        if additive := measure.get("non_additive_dimension"):
-            moment = _qualified(additive["name"])
-            return f"case when min({moment}) = max({moment}) then {aggregate} end"
-        return aggregate
-
-    def _condition(self, owner: str, template: str) -> str:
-        semantic = self._semantic[owner]
-        columns = {
-            dimension["name"]: dimension["expr"] or dimension["name"]
-            for dimension in semantic["dimensions"]
-        }
-        entities = {entity["name"] for entity in semantic["entities"]}
-
-        def column(found: re.Match) -> str:
-            if found[2] not in entities or found[3] not in columns:
-                raise _NotTranslatable
-            return f"${{TABLE}}.{columns[found[3]]}"
-
-        condition = DIMENSION.sub(column, template)
-        if "{{" in condition:
-            raise _NotTranslatable
-        return condition
-
-    def _measure_of(self, metric: dict) -> tuple[str, dict, tuple[str, ...]]:
-        """Return the model of a simple metric, its measure and the measure's filters."""
-        used = metric["type_params"].get("measure")
-        if not used or used["name"] not in self._measures:
-            raise _NotTranslatable
-        return *self._measures[used["name"]], tuple(_templates(used.get("filter")))
-
-
-class _NotTranslatable(Exception):
-    """A metric that Lightdash can't express."""
+        given = self._aggregations.get(metric["name"])
+        return given is not None and bool(given.non_additive_dimension)
 
 
 def label(name: str) -> str:
@@ -317,9 +252,27 @@ def label(name: str) -> str:
     return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
 
 
-def _qualified(expression: str) -> str:
+def _qualified(model: dict, expression: str) -> str:
     """Return a bare column with its table, as a joined table may have one of the same name."""
     return f"${{TABLE}}.{expression}" if expression.isidentifier() else expression
+
+
+def _aggregated(given: Aggregation, condition: str) -> str:
+    """Return an aggregate over the rows that meet a condition.
+
+    One that doesn't add up over time is null for more than one moment: MetricFlow takes the last
+    one of each period, which a single aggregate can't.
+    """
+    if given.function not in AGGREGATES:
+        raise NoExpressionError(f"is a {given.function}")
+    expression = _qualified(given.semantic_model, given.expression)
+    if condition:
+        expression = f"case when {condition} then ({expression}) end"
+    aggregate = AGGREGATES[given.function].format(expression)
+    if additive := given.non_additive_dimension:
+        moment = _qualified(given.semantic_model, additive["name"])
+        return f"case when min({moment}) = max({moment}) then {aggregate} end"
+    return aggregate
 
 
 def _shown(metric: dict) -> dict:
@@ -332,13 +285,3 @@ def _entities(semantic: dict, kind: str) -> list[dict]:
         for entity in semantic["entities"]
         if entity["type"] == kind
     ]
-
-
-def _templates(given: dict | None) -> list[str]:
-    return [entry["where_sql_template"].strip() for entry in (given or {}).get("where_filters", [])]
-
-
-def _with_inputs(expression: str, inputs: dict[str, str]) -> str:
-    """Replace each input's name by its SQL, all in one step."""
-    names = "|".join(re.escape(name) for name in sorted(inputs, key=len, reverse=True))
-    return re.sub(rf"\b({names})\b", lambda found: inputs[found[1]], expression.strip())

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from voice_ai_analytics.metrics.compiler import MetricCompiler
 
+# How texts begin that spreadsheets run.
+FORMULA = r"^[=+\-@\t\r]"
+
 # Longer ones aren't names, and looking for the nearest of a long one takes long.
 Name = Annotated[str, Field(max_length=200)]
 
@@ -110,6 +113,25 @@ def plain(table: pa.Table) -> list[dict]:
         }
         for row in table.to_pylist()
     ]
+
+
+def csv_of(table: pa.Table) -> bytes:
+    """Return the rows of an answer as CSV with a header; null is an empty field.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe in front, as a spreadsheet
+    marks text: what callers said, such as an outcome, must not do anything in a reader's program.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import csv
+
+    for number, column in enumerate(table.columns):
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            safe = pc.replace_substring_regex(column, FORMULA, r"'\0")
+            table = table.set_column(number, table.column_names[number], safe)
+    sink = pa.BufferOutputStream()
+    csv.write_csv(table, sink)
+    return sink.getvalue().to_pybytes()
 
 
 def _finite(value):

@@ -12,7 +12,6 @@ from voice_ai_analytics.rates import ERROR_TURN, Rate
 from voice_ai_analytics.report.catalog import (
     ERROR_TYPES,
     OUTCOMES,
-    TURNS,
 )
 from voice_ai_analytics.report.data import ReportData
 from voice_ai_analytics.report.figures import (
@@ -86,7 +85,8 @@ def error_type_figure(totals: pd.Series) -> Plot:
         for rate in ERROR_TYPES
     ]
     rest = totals[ERROR_TURN.numerator] - sum(totals[rate.numerator] for rate in ERROR_TYPES)
-    note = f"n: {count(totals[TURNS])} turns; the turns with each error are beside it. "
+    of = totals[ERROR_TURN.denominator]
+    note = f"n: {count(of)} turns; the turns with each error are beside it. "
     note += f"{count(rest)} turns have another error: no match, repeat or other. {OF_TURNS}"
     columns = ("Error", "Turns with it", "Share of turns")
     rows = pd.concat(rows).assign(suppressed="")

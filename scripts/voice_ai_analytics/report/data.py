@@ -38,6 +38,7 @@ from voice_ai_analytics.report.catalog import (
     RATES,
     SESSION,
     SESSION_ERROR,
+    TURNS,
     TURNS_PER_SESSION,
     WEEK,
     Gap,
@@ -122,7 +123,7 @@ def gather(
     """
     means = (TURNS_PER_SESSION, HANDLE_TIME, COST)
     metrics, min_cohort_size = _Metrics(ask, project.semantics), project.min_cohort_size
-    totals = metrics.totals(SESSIONS, USERS, *means, *RATES)
+    totals = metrics.totals(SESSIONS, USERS, TURNS, *means, *RATES)
     if {metric["name"] for metric in project.semantics["metrics"]}.issuperset(LATENCY):
         totals = pd.concat([totals, metrics.totals(*LATENCY)])
     notice = _notice(totals, min_cohort_size)

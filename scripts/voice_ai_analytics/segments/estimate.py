@@ -37,8 +37,8 @@ def estimate(source: Source, seed: int = 0) -> Segmentation:
     rates = rate_columns(source.project.semantics, MEASURES)
     sessions = source.warehouse.query(sessions_query(source.sessions, rates))
     openings = None
-    if turns := source.relation("fact_voice_ai_turns"):
-        openings = source.warehouse.query(openings_query(turns, OPENING))
+    if source.relation("fact_voice_ai_turns"):
+        openings = source.warehouse.query(openings_query(source.turns, OPENING))
     return segment(sessions, openings, source.min_cohort_size, seed)
 
 

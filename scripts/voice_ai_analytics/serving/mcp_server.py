@@ -14,8 +14,12 @@ from voice_ai_analytics.serving.service import MetricService
 INSTRUCTIONS = """\
 Certified metrics of conversational-AI sessions. Find metrics with list_metrics, what they can be
 grouped by with list_dimensions, then ask with query_metrics. Do not compute rates from rates: ask
-for the rate, grouped as you need it. A null means not known, not zero. Small groups are not
-suppressed: do not single out people.
+for the rate, grouped as you need it. A null means not known, not zero.
+"""
+UNSUPPRESSED = "Small groups are not suppressed: do not single out people.\n"
+SUPPRESSED = """\
+Groups of fewer than {} users are hidden, and so are groups that differ by fewer users from one that
+was told before: is_suppressed is true and the numbers are null. Don't try to work them out.
 """
 
 
@@ -32,7 +36,10 @@ def create_server(service: MetricService) -> MCPServer:
     MCPServer
         With five tools; ``run("stdio")`` serves them.
     """
-    server = MCPServer("voice-ai", instructions=INSTRUCTIONS, log_level="WARNING")
+    rule = UNSUPPRESSED
+    if service.suppression:
+        rule = SUPPRESSED.format(service.suppression.minimum)
+    server = MCPServer("voice-ai", instructions=INSTRUCTIONS + rule, log_level="WARNING")
 
     @server.tool()
     def list_metrics() -> list[dict]:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import io
 import json
 import logging
+import math
 import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.ipc
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.security import HTTPBearer
 from pydantic import ValidationError
 from starlette.datastructures import Headers
@@ -27,17 +29,29 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from voice_ai_analytics.errors import UserError
 from voice_ai_analytics.metrics.certification import NotCertified
-from voice_ai_analytics.metrics.query import MetricQuery, plain
+from voice_ai_analytics.metrics.query import MetricQuery, csv_of, plain
 from voice_ai_analytics.reader import TimedOut, Unavailable
+from voice_ai_analytics.serving import page
 from voice_ai_analytics.serving.service import MetricService, build_of
+
+if TYPE_CHECKING:
+    import uvicorn
 
 KEYS = "VOICE_AI_API_KEYS"
 SHORTEST_KEY = 16
 LARGEST_BODY = 256 * 1024
+# Anyone can ask for any path, and each request is a line of the log.
+LONGEST_PATH = 200
 BUILD_HEADER = "X-Voice-AI-Build"
 DESCRIPTION = """\
 Certified metrics of conversational-AI sessions. Every number equals that of `mf query`.
+"""
+UNSUPPRESSED = """\
 Cohorts are not suppressed here: keys are for analysts, exported tables for everyone else.
+"""
+SUPPRESSED = """\
+Groups of fewer than {} users are hidden, and so are groups that differ from one that you were told
+about by fewer users: is_suppressed is true and the numbers are null.
 """
 BEARER = HTTPBearer(auto_error=False, description=f"One of the keys in {KEYS}.")
 requests = logging.getLogger("voice_ai.requests")
@@ -106,9 +120,19 @@ def create_app(service: MetricService, keys: dict[bytes, str]) -> FastAPI:
     Returns
     -------
     fastapi.FastAPI
-        With its OpenAPI page at ``/docs``.
+        With a page that describes it at ``/docs``.
     """
-    app = FastAPI(title="VoiceAI metrics", version="1", description=DESCRIPTION)
+    # FastAPI's own pages load scripts from elsewhere.
+    app = FastAPI(
+        title="VoiceAI metrics",
+        version="1",
+        description=DESCRIPTION
+        + (SUPPRESSED.format(service.suppression.minimum) if service.suppression else UNSUPPRESSED),
+        docs_url=None,
+        redoc_url=None,
+    )
+    # A thread of its own: all others may be waiting for the warehouse.
+    for_health = ThreadPoolExecutor(1, "health")
 
     app.add_exception_handler(UserError, _told)
     app.add_exception_handler(RequestValidationError, _told_of_request)
@@ -119,10 +143,15 @@ def create_app(service: MetricService, keys: dict[bytes, str]) -> FastAPI:
     v1 = {"dependencies": [Depends(BEARER)]}
 
     @app.get("/health", tags=["service"])
-    def health() -> JSONResponse:
+    async def health() -> JSONResponse:
         """Return whether the service can answer; needs no key and shows no data."""
-        state = service.health()
+        state = await asyncio.get_running_loop().run_in_executor(for_health, service.health)
         return JSONResponse(state, 200 if state["status"] == "ok" else 503)
+
+    @app.get("/docs", include_in_schema=False)
+    def docs(request: Request) -> HTMLResponse:
+        told = page.description_page(app.openapi(), str(request.base_url))
+        return HTMLResponse(told, headers=page.HEADERS)
 
     @app.get("/v1/metrics", tags=["metrics"], **v1)
     def metrics() -> list[dict]:
@@ -135,9 +164,11 @@ def create_app(service: MetricService, keys: dict[bytes, str]) -> FastAPI:
         return service.dimensions(tuple(metric or ()))
 
     @app.get("/v1/dimensions/{dimension}/values", tags=["metrics"], **v1)
-    def values(dimension: str, metric: Annotated[list[str], Query(min_length=1)]) -> list:
+    def values(
+        request: Request, dimension: str, metric: Annotated[list[str], Query(min_length=1)]
+    ) -> list:
         """List the values of a dimension among what metrics count, null last."""
-        return service.dimension_values(dimension, tuple(metric))
+        return service.dimension_values(dimension, tuple(metric), request.state.client)
 
     @app.post("/v1/query", tags=["metrics"], **v1)
     def query(
@@ -147,7 +178,7 @@ def create_app(service: MetricService, keys: dict[bytes, str]) -> FastAPI:
     ) -> Response:
         """Answer a question: rows as JSON, CSV or an Arrow stream."""
         request.state.question = question
-        answer = service.query(question)
+        answer = service.query(question, request.state.client)
         request.state.rows = answer.num_rows
         if format is Format.json:
             columns, rows = answer.column_names, plain(answer)
@@ -179,14 +210,49 @@ def serve(service: MetricService, host: str, port: int) -> None:
     UserError
         If there is no API key.
     """
-    import uvicorn
-
     app = create_app(service, api_keys(os.environ.get(KEYS)))
     # Other libraries have set up the root logger by now, with a prefix on each line.
     requests.addHandler(logging.StreamHandler())
     requests.setLevel(logging.INFO)
     requests.propagate = False
-    uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
+    server(app, host, port, service.limits.seconds).run()
+
+
+def server(app: ASGIApp, host: str, port: int, seconds: float) -> uvicorn.Server:
+    """Return uvicorn with limits that it doesn't have by itself: see `ImpatientProtocol`.
+
+    Parameters
+    ----------
+    app : ASGIApp
+        From `create_app`.
+    host, port
+        The address to listen on.
+    seconds : float
+        The longest time for requests at work when the server is told to stop.
+    """
+    import uvicorn
+
+    from voice_ai_analytics.serving.connections import (
+        BACKLOG,
+        LONGEST_HEADERS,
+        ImpatientProtocol,
+    )
+
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=ImpatientProtocol,
+        ws="none",
+        backlog=BACKLOG,
+        h11_max_incomplete_event_size=LONGEST_HEADERS,
+        timeout_graceful_shutdown=math.ceil(seconds),
+        # A warning is a line for each request that isn't HTTP, and anyone can send those.
+        log_level="error",
+        access_log=False,
+        server_header=False,
+    )
+    return uvicorn.Server(config)
 
 
 class _Guard:
@@ -267,7 +333,7 @@ async def _logged(request: Request, call: Callable) -> Response:
         entry = {
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "client": getattr(state, "client", None),
-            "request": f"{request.method} {request.scope['path']}",
+            "request": f"{request.method} {request.scope['path']}"[:LONGEST_PATH],
             "metrics": question and question.metrics,
             "group_by": question and question.group_by,
             "status": status,
@@ -280,12 +346,6 @@ async def _logged(request: Request, call: Callable) -> Response:
         )
 
 
-def _csv(table: pa.Table) -> bytes:
-    target = io.BytesIO()
-    pyarrow.csv.write_csv(table, target)
-    return target.getvalue()
-
-
 def _arrow(table: pa.Table) -> bytes:
     target = io.BytesIO()
     with pyarrow.ipc.new_stream(target, table.schema) as writer:
@@ -293,4 +353,4 @@ def _arrow(table: pa.Table) -> bytes:
     return target.getvalue()
 
 
-WRITERS = {Format.csv: _csv, Format.arrow: _arrow}
+WRITERS = {Format.csv: csv_of, Format.arrow: _arrow}

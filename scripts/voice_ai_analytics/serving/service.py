@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,8 +21,12 @@ from voice_ai_analytics.metrics.certification import (
 from voice_ai_analytics.metrics.compiler import MetricCompiler
 from voice_ai_analytics.metrics.query import MetricQuery, check_metrics, checked_statement
 from voice_ai_analytics.reader import Reader, Unavailable
+from voice_ai_analytics.serving.suppressing import Suppression
 
 log = logging.getLogger(__name__)
+
+# For so long, health repeats what it found: anyone may ask, as often as they like.
+HEALTH_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,8 @@ class MetricService:
         Built by dbt; its target's user should only be able to read.
     limits : Limits
         For each query.
+    suppresses : bool
+        Whether to hide small groups, and groups that differ from one another by a few users.
 
     Raises
     ------
@@ -65,9 +72,12 @@ class MetricService:
         If the project has no metrics that can be loaded.
     """
 
-    def __init__(self, project: DbtProject, limits: Limits = Limits()) -> None:
+    def __init__(
+        self, project: DbtProject, limits: Limits = Limits(), suppresses: bool = False
+    ) -> None:
         self.project, self.limits = project, limits
-        self._reader = Reader(project, limits.seconds, limits.concurrent)
+        self._reader = Reader(project, limits.seconds, limits.concurrent, copies=True)
+        self.suppression = Suppression(project.min_cohort_size) if suppresses else None
         self._places = threading.BoundedSemaphore(limits.concurrent)
         self._reloading = threading.Lock()
         self._stamp = self._stamp_now()
@@ -75,6 +85,9 @@ class MetricService:
         self._loaded_at = datetime.now(UTC)
         self._newest_build = newest_build(project)
         self._trouble: str | None = None
+        self._looking = threading.Lock()
+        self._looked_at: float | None = None
+        self._trouble_there: str | None = None
 
     def metrics(self) -> list[dict]:
         """List the metrics: ``name``, ``label``, ``description``, ``type``."""
@@ -97,9 +110,9 @@ class MetricService:
             for one in compiler.dimensions(metrics).values()
         ]
 
-    def dimension_values(self, dimension: str, metrics: tuple[str, ...]) -> list:
+    def dimension_values(self, dimension: str, metrics: tuple[str, ...], client: str = "") -> list:
         """List the values of a dimension among what some metrics count, sorted, null last."""
-        answer = self.query(MetricQuery(metrics=metrics, group_by=(dimension,)))
+        answer = self.query(MetricQuery(metrics=metrics, group_by=(dimension,)), client)
         values = answer.column(dimension).to_pylist()
         return sorted(values, key=lambda value: (value is None, value))
 
@@ -113,13 +126,15 @@ class MetricService:
         """
         return checked_statement(self._current(), query, self.limits.days)
 
-    def query(self, query: MetricQuery) -> pa.Table:
+    def query(self, query: MetricQuery, client: str = "") -> pa.Table:
         """Answer a question.
 
         Parameters
         ----------
         query : MetricQuery
             The question.
+        client : str
+            Who asks: what was told to one isn't held against another.
 
         Returns
         -------
@@ -139,12 +154,17 @@ class MetricService:
         """
         if query.limit is not None and query.limit > self.limits.rows:
             raise UserError(f"limit: at most {self.limits.rows:,}")
-        statement = self.explain(query)
+        asked = self.suppression.with_sizes(query) if self.suppression else query
+        statement = self.explain(asked)
         with self._place():
-            build = self._build()
-            table = self._reader.fetch(statement, self.limits.rows)
-            if self._build() != build:
+            # One limit for all three: a database that hangs must not take it three times.
+            until = time.monotonic() + self.limits.seconds
+            build = self._build(until)
+            table = self._reader.fetch(statement, self.limits.rows, _left(until))
+            if self._build(until) != build:
                 raise Unavailable("a build was certified during this query; ask again")
+        if self.suppression:
+            table = self.suppression.apply(query, table, client, build.build_id)
         return table.replace_schema_metadata(
             {
                 "voice_ai_build_id": build.build_id,
@@ -152,31 +172,46 @@ class MetricService:
             }
         )
 
-    def _build(self) -> CertifiedBuild:
-        return certified_build(self._reader.fetch(self._newest_build, 1).to_pylist())
+    def _build(self, until: float) -> CertifiedBuild:
+        found = self._reader.fetch(self._newest_build, 1, _left(until))
+        return certified_build(found.to_pylist())
 
     def health(self) -> dict:
         """Return whether all is well: ``status`` is ok or degraded, ``trouble`` says why.
 
-        Anyone may ask, so it names no file, host or user, and doesn't wait for a free slot: if all
-        are taken, the warehouse is working.
+        Anyone may ask, so it names no file, host or user, and asks the warehouse once in a few
+        seconds, whoever calls. It doesn't wait for a free slot: if all are taken, the warehouse is
+        working.
         """
         self._current()
-        trouble = self._trouble
-        if trouble is None and self._places.acquire(blocking=False):
+        if self._looking.acquire(blocking=self._looked_at is None):
             try:
-                self._reader.fetch("select 1 as one", 1)
-            except UserError as error:
-                trouble = "the warehouse does not answer"
-                log.warning("%s: %s", trouble, error)
+                now = time.monotonic()
+                if self._looked_at is None or now - self._looked_at > HEALTH_SECONDS:
+                    self._trouble_there = self._look()
+                    self._looked_at = time.monotonic()
             finally:
-                self._places.release()
+                self._looking.release()
+        trouble = self._trouble or self._trouble_there
         return {
             "status": "ok" if trouble is None else "degraded",
             "trouble": trouble,
             "metrics": len(self._compiler.metrics),
             "loaded_at": self._loaded_at.isoformat(timespec="seconds"),
         }
+
+    def _look(self) -> str | None:
+        """Return what is wrong with the warehouse."""
+        if not self._places.acquire(blocking=False):
+            return None
+        try:
+            self._reader.fetch("select 1 as one", 1, min(HEALTH_SECONDS, self.limits.seconds))
+        except UserError as error:
+            log.warning("the warehouse does not answer: %s", error)
+            return "the warehouse does not answer"
+        finally:
+            self._places.release()
+        return None
 
     def close(self) -> None:
         """Close the service's connections."""
@@ -222,6 +257,10 @@ class MetricService:
             self._stamp = stamp
         finally:
             self._reloading.release()
+
+
+def _left(until: float) -> float:
+    return max(until - time.monotonic(), 0.001)
 
 
 def build_of(answer: pa.Table) -> dict[str, str]:

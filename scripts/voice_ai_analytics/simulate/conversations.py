@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from voice_ai_analytics.simulate.draws import draw, expit
+from voice_ai_analytics.simulate.draws import dirty, draw, expit
 from voice_ai_analytics.simulate.plan import Plan
 from voice_ai_analytics.simulate.world import (
     ABANDONED,
@@ -13,6 +13,7 @@ from voice_ai_analytics.simulate.world import (
     ASR_SHIFTS,
     CHAT,
     COMPLETED,
+    IMPOSSIBLE_CONFIDENCES,
     INTENTS,
     LATER_TURNS,
     MAX_USER_TURNS,
@@ -44,7 +45,7 @@ class Chunk:
     user_turns: np.ndarray
     turns: np.ndarray
     error: np.ndarray
-    asr: np.ndarray  # thousandths, -1 for none
+    asr: np.ndarray  # thousandths, -1 for none, above 1000 for an impossible value
     intent: np.ndarray
     intent_confidence: np.ndarray  # thousandths, -1 for none
     turn_start: np.ndarray  # tenths of a second after the session's start, system turns too
@@ -112,6 +113,8 @@ def converse(
     turns = 2 * user_turns + (rng.random(n) < SYSTEM_ENDS[outcome])
     turn_start, turn_duration = _clock(rng, chat, error)
     end = np.take_along_axis(turn_start + turn_duration, turns[:, None] - 1, 1)[:, 0]
+    impossible = (asr >= 0) & dirty(rng, "asr_confidence_impossible", asr.shape)
+    asr = np.where(impossible, rng.choice([*IMPOSSIBLE_CONFIDENCES], asr.shape), asr)
     return Chunk(
         sessions=sessions,
         user=user,

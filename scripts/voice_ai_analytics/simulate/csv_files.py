@@ -6,6 +6,8 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from voice_ai_analytics.simulate.world import IMPOSSIBLE_CONFIDENCES
+
 HEADERS = {
     "users": "user_id,region,disability_flag,first_time_digital_user",
     "voice_sessions": (
@@ -30,6 +32,7 @@ _SESSION_ID = "'S' || format('{:08d}', session_number)"
 _USER_ID = "'U' || format('{:07d}', user_number)"
 _INSTANT = "strftime(instant::timestamp, '%Y-%m-%dT%H:%M:%SZ')"
 _CREATED_AT = f"if(dateless, strftime(instant::timestamp, '%Y-%m-%d'), {_INSTANT})"
+_IMPOSSIBLE = " ".join(f"when {n} then '{text}'" for n, text in IMPOSSIBLE_CONFIDENCES.items())
 _UNPARSABLE = "'2026-13-45T25:61:00Z'"
 
 # How codes and numbers are written, in DuckDB's SQL; other columns are written as they are.
@@ -45,14 +48,10 @@ EXPRESSIONS = {
     "voice_turns": {
         "turn_id": "'T' || format('{:08d}', session_number) || '-' || format('{:02d}', ordinal)",
         "session_id": "'S' || format('{:08d}', turn_session_number)",
-        "speaker": (
-            "case when broken = 'speaker_unknown' then 'supervisor' "
-            "when starts_with(broken::varchar, 'asr_confidence') then 'user' else speaker end"
-        ),
+        "speaker": "if(broken = 'speaker_unknown', 'supervisor', speaker)",
         "intent_confidence": "nullif(intent_confidence, -1) / 1000",
         "asr_confidence": (
-            "case broken when 'asr_confidence_out_of_range' then '1.7' "
-            "when 'asr_confidence_text' then 'high' "
+            f"case asr_confidence {_IMPOSSIBLE} "
             "else (nullif(asr_confidence, -1) / 1000)::varchar end"
         ),
         "turn_duration_sec": "if(broken = 'turn_duration_negative', -1, 1) * duration / 10",

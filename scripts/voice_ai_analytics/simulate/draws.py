@@ -12,8 +12,8 @@ def draw(rng: np.random.Generator, shares: list | np.ndarray, n: int) -> np.ndar
     return (rng.random(n)[:, None] > bounds).sum(1)
 
 
-def dirty(rng: np.random.Generator, name: str, n: int) -> np.ndarray:
-    """Return which of n rows get a kind of dirt."""
+def dirty(rng: np.random.Generator, name: str, n: int | tuple[int, ...]) -> np.ndarray:
+    """Return which of n rows, or of the places of an array, get a kind of dirt."""
     return rng.random(n) < DIRT[name][1]
 
 

@@ -107,11 +107,13 @@ class ReferenceFile:
         languages, models : list of str
             Language and ASR model of each session.
         thousandths : numpy.ndarray, shape (n, turns)
-            ASR confidence of each user turn; negative where there was no speech to recognize.
+            ASR confidence of each user turn; negative where there was no speech to recognize, and
+            above 1000 where it is impossible, which isn't transcribed.
         """
         chosen = rng.random(len(session_numbers)) < self.share
         rows = []
-        for place, turn in zip(*np.nonzero(chosen[:, None] & (thousandths >= 0)), strict=True):
+        spoken = (thousandths >= 0) & (thousandths <= 1000)
+        for place, turn in zip(*np.nonzero(chosen[:, None] & spoken), strict=True):
             language, model = languages[place], models[place]
             phrase = str(rng.choice(PHRASES[language]))
             confidence = np.clip(thousandths[place, turn] / 1000, 0.001, 0.999)

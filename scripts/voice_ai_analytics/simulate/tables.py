@@ -109,9 +109,10 @@ def turns_frame(rng: np.random.Generator, plan: Plan, chunk: Chunk, tally: Tally
     dateless = dirty(rng, "turn_created_at_without_time", n)
 
     tally.note("asr_confidence_on_system_turn", leaked, session, column + 1)
+    tally.note("asr_confidence_impossible", asr > 1000, session, column + 1)
     tally.note("repeated_turn_number", repeated, session, column + 1)
     tally.note("turn_created_at_without_time", dateless, session, column + 1)
-    heard = user_spoke & (asr >= 0)
+    heard = user_spoke & (asr >= 0) & (asr <= 1000)
     tally.count(
         turns=n,
         user_turns=user_spoke.sum(),
@@ -156,7 +157,7 @@ def metrics_frame(rng: np.random.Generator, chunk: Chunk, tally: Tally) -> pd.Da
     written = chunk.user_turn_written
     turns = written.sum(1)
     averages = {
-        "asr": _average(chunk.asr, written),
+        "asr": _average(np.where(chunk.asr > 1000, NONE, chunk.asr), written),
         "intent": _average(chunk.intent_confidence, written),
     }
     off = dirty(rng, "metrics_differ_from_turns", len(chunk)) & ~np.isnan(averages["intent"])

@@ -64,6 +64,9 @@ LOG_ODDS_UNITS = {
 }
 TRANSFER = {"base": 0.06, "per_opening_error_proportion": 0.10}
 
+# Impossible confidences, in thousandths like the others, and how they are written.
+IMPOSSIBLE_CONFIDENCES = {1700: "1.7", 2000: "high"}
+
 # Dirt that leaves every row valid: name -> (what its share is of, expected share).
 DIRT = {
     "sessions_without_turns": ("sessions", 0.02),
@@ -73,6 +76,7 @@ DIRT = {
     "completed_with_transfer_reason": ("completed_sessions", 0.03),
     "repeated_turn_number": ("turns", 0.005),
     "asr_confidence_on_system_turn": ("system_turns", 0.05),
+    "asr_confidence_impossible": ("user_turns", 0.004),
     "turn_created_at_without_time": ("turns", 0.03),
     "application_of_another_user": ("applications", 0.30),
 }
@@ -83,8 +87,6 @@ BROKEN_SESSIONS = {
     "session_created_at_unparsable": 0.0005,
 }
 BROKEN_TURNS = {
-    "asr_confidence_out_of_range": 0.002,
-    "asr_confidence_text": 0.002,
     "turn_of_unknown_session": 0.002,
     "turn_duration_negative": 0.002,
     "turn_created_at_unparsable": 0.002,

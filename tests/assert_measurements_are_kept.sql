@@ -1,0 +1,14 @@
+-- Mistake prevented: single impossible measurements (a rating of 9) disappear from every mean without a word.
+{{ config(severity='warn', fail_calc='coalesce(sum(row_count), 0)') }}
+
+{% for table in ['sessions', 'turns'] -%}
+select
+    '{{ table }}' as table_name,
+    platform,
+    value_quarantine_reasons,
+    count(*) as row_count
+from {{ ref('int_voice_ai__' ~ table ~ '_versions') }}
+where version_number = 1 and value_quarantine_reasons is not null
+group by platform, value_quarantine_reasons
+{{ "union all" if not loop.last }}
+{% endfor %}

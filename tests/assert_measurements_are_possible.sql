@@ -1,0 +1,51 @@
+-- Mistake prevented: a platform reports a measurement in another unit (confidences of 0 to 100), every value reads as
+-- null, and metrics rest on the few that happen to fit. Compares values with values: rows without one say nothing.
+-- Reads only platforms with an impossible value.
+{%- set build = voice_ai_analytics.this_build() -%}
+{%- set columns = [] -%}
+{%- for table in ['sessions', 'turns'] -%}
+    {%- for name in voice_ai_analytics.input_contract(table).measurements -%} {%- do columns.append((table, name)) -%} {%- endfor -%}
+{%- endfor %}
+
+with
+{% for table in ['sessions', 'turns'] %}
+{{ table }}_values as (
+
+    select
+        given.platform
+        {%- for of_table, name in columns if of_table == table %},
+        count(given.{{ name }}) as {{ name }}_possible,
+        count(case when given.value_quarantine_reasons like '%impossible_{{ name }}%' then 1 end) as {{ name }}_impossible
+        {%- endfor %}
+    from {{ voice_ai_analytics.rows_of_build(table, build) }} as given
+    inner join (
+        select distinct platform
+        from {{ ref('int_voice_ai__' ~ table ~ '_versions') }}
+        where value_quarantine_reasons is not null and quarantine_reasons is null
+    ) as concerned on given.platform = concerned.platform
+    where given.quarantine_reasons is null
+    group by given.platform
+
+),
+{% endfor %}
+judged as (
+    {% for table, name in columns %}
+    select
+        '{{ table }}' as table_name,
+        platform,
+        '{{ name }}' as column_name,
+        sum({{ name }}_possible) as possible_values,
+        sum({{ name }}_impossible) as impossible_values
+    from {{ table }}_values
+    group by grouping sets ((platform), ())
+    {{ "union all" if not loop.last }}
+    {%- endfor %}
+)
+
+-- Without a platform: the column as a whole. A batch, or a stray platform, can be a handful of rows, of which a few bad
+-- ones aren't a unit that was mistaken, and nor are one or two values of a column that is otherwise empty.
+select *
+from judged
+where
+    impossible_values > possible_values
+    and (impossible_values >= 10{{ ' or (platform is null and impossible_values >= 3)' if build.is_full }})
