@@ -107,8 +107,7 @@ def export_metrics(
     # What one table shows may reveal what another hides, so that all are planned together, also
     # those that are left as they are.
     staged = [
-        StagedExport(export, number, compiler)
-        for number, export in enumerate(exports_of(project))
+        StagedExport(export, number, compiler) for number, export in enumerate(exports_of(project))
     ]
     make_log(project, warehouse)
     schema = certified_schema(project)

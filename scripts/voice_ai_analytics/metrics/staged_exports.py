@@ -91,7 +91,8 @@ class StagedExport:
         selected.append(f"coalesce(hidden.is_whole, false) as {SUPPRESSED}")
         selected.append(f"hidden.names as {SUPPRESSED_METRICS}")
         for number, name in enumerate(map(quoted, self.export.metrics)):
-            selected.append(f"case when hidden.hides_{number} then null else rows.{name} end as {name}")
+            shown = f"case when hidden.hides_{number} then null else rows.{name} end"
+            selected.append(f"{shown} as {name}")
         transaction.run(
             f"create table {table} as select {', '.join(selected)} from {self._rows} as rows"
             f" left join {self._hidden} as hidden on hidden.{ROW} = rows.{ROW}"
@@ -161,7 +162,8 @@ class StagedExport:
                     for place, name in enumerate(self.export.roll_up)
                 ]
             )
-        rows = transaction.run(f"select {', '.join([level, first, *texts, *(more or ())])} from {table}")
+        selected = ", ".join([level, first, *texts, *(more or ())])
+        rows = transaction.run(f"select {selected} from {table}")
         by_level: dict[int, list] = {}
         for row in rows:
             by_level.setdefault(row[0], []).append(row[1:])
@@ -209,7 +211,9 @@ def session_rows(
         selected.append(f"case when {quoted(name)} is not null then {number} end as {quoted(name)}")
     selected += [f"cast({quoted(name)} as double precision) as {quoted(name)}" for name in metrics]
     statement = f"select {', '.join(selected)} from (\n{query}\n) as rows"
-    read: dict[str, list[np.ndarray]] = {name: [] for name in (*dimensions, USER, SESSION, *metrics)}
+    read: dict[str, list[np.ndarray]] = {
+        name: [] for name in (*dimensions, USER, SESSION, *metrics)
+    }
     for batch in transaction.stream(statement, BATCH):
         for name, parts in read.items():
             parts.append(_array(batch.column(name), name in dimensions, name in metrics))

@@ -15,7 +15,7 @@ from scipy import sparse
 from scipy.optimize import linprog
 from scipy.sparse.csgraph import connected_components
 
-NEAR = 0.1
+NEAR = 1 / 9  # of a denominator; then a share differs by more than a tenth
 MOST_ROUNDS = 12
 MOST_SINGLY = 200
 VISIBLE = 1e-4  # a difference that rounding doesn't hide
@@ -80,23 +80,25 @@ class Sums:
 def implied(sums: Sums, shown: np.ndarray) -> np.ndarray:
     """Return the groups whose number a shown total tells of each of its parts by itself.
 
-    If nobody of a shown group did something, or everybody, that is true of each of its parts.
-    No part of it was singled out by subtraction, and hiding that would mean hiding every zero.
+    If nobody of a shown group did something, or everybody, that is true of each of its parts, and
+    of each group that is made up of such parts. None of them was singled out by subtraction, and
+    hiding that would mean hiding every zero.
     """
-    known, found = shown.copy(), np.zeros_like(shown)
     totals = (sums.equations < 0).astype(float)
     parts = (sums.equations > 0).astype(float)
-    while True:
-        zero = known & (sums.values == 0)
-        full = known & np.isfinite(sums.most) & (sums.values == sums.most)
-        of_zero = parts.T @ (totals @ zero.astype(float) > 0).astype(float) > 0
-        of_full = parts.T @ (totals @ full.astype(float) > 0).astype(float) > 0
-        new = (of_zero & (sums.values == 0)) | (of_full & (sums.values == sums.most))
-        new &= ~known
-        if not new.any():
-            return found
-        found |= new
-        known |= new
+    found = np.zeros_like(shown)
+    for extreme in (sums.values == 0, np.isfinite(sums.most) & (sums.values == sums.most)):
+        known = shown & extreme
+        while True:
+            of_totals = parts.T @ (totals @ known.astype(float)) > 0
+            is_rest = parts @ (~known).astype(float) == 0
+            of_parts = totals.T @ is_rest.astype(float) > 0
+            new = (of_totals | of_parts) & extreme & ~known
+            if not new.any():
+                break
+            known |= new
+        found |= known & ~shown
+    return found
 
 
 def exposed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from itertools import combinations
 
 import numpy as np
@@ -206,8 +207,8 @@ class Groups:
         """Return one number per row for its values: equal for equal values of these dimensions."""
         keys = np.zeros(length, dtype=np.uint64)
         for name in sorted(names):
-            salt = np.uint64(int.from_bytes(name.encode()[-8:], "little") | 1)
-            keys += _mixed(_mixed(codes[name].astype(np.uint64)) + salt)
+            salt = int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "little")
+            keys += _mixed(_mixed(codes[name].astype(np.uint64)) + np.uint64(salt))
         return keys
 
 
@@ -241,7 +242,7 @@ def crossings(sets: Iterable[Names], grains: Iterable[str]) -> set[Names]:
 
 
 def _starts(values: np.ndarray) -> np.ndarray:
-    return np.flatnonzero(np.append(True, values[1:] != values[:-1])) if len(values) else np.array([], int)
+    return np.flatnonzero(np.append(True, values[1:] != values[:-1]))
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import sqlglot
 
 from voice_ai_analytics.errors import UserError
+from voice_ai_analytics.metrics.definitions import aggregation, filters_of
 
 SUMS = ("sum", "count", "sum_boolean")
 
@@ -56,11 +57,7 @@ class Definitions:
 
     def __init__(self, semantics: dict) -> None:
         self._metrics = {metric["name"]: metric for metric in semantics["metrics"]}
-        self._measures = {
-            measure["name"]: measure
-            for model in semantics["semantic_models"]
-            for measure in model.get("measures") or ()
-        }
+        self._semantic_models = semantics["semantic_models"]
 
     def made(self, metric: str) -> Made:
         """Return what a metric is computed from.
@@ -75,17 +72,13 @@ class Definitions:
 
     def is_sum(self, simple: str) -> bool:
         """Return whether the numbers of groups add up to that of all of them together."""
-        return self._aggregation(simple)["agg"] in SUMS and not self.is_windowed(simple)
+        found = aggregation(self._metrics[simple], self._semantic_models)
+        return found.function in SUMS and not found.non_additive_dimension
 
     def is_windowed(self, simple: str) -> bool:
         """Return whether the number of a period is that of one day in it."""
-        return bool(self._aggregation(simple).get("non_additive_dimension"))
-
-    def _aggregation(self, simple: str) -> dict:
-        parameters = self._metrics[simple]["type_params"]
-        if used := parameters.get("measure"):
-            return self._measures[used["name"]]
-        return parameters["metric_aggregation_params"]
+        found = aggregation(self._metrics[simple], self._semantic_models)
+        return bool(found.non_additive_dimension)
 
     def _taken_apart(self, name: str, outer: tuple[str, ...]) -> tuple[list[Part], list]:
         metric = self._metrics[name]
@@ -94,7 +87,7 @@ class Definitions:
             # MetricFlow applies the metric's own filter whenever it is asked for it.
             part = Part(name, tuple(sorted(outer)))
             return [part], []
-        filters = (*outer, *_filters(metric))
+        filters = (*outer, *filters_of(metric))
         if kind == "ratio":
             over, under = (
                 self._input(name, parameters[side], filters)
@@ -125,18 +118,13 @@ class Definitions:
         given = {"name": given} if isinstance(given, str) else given
         if given.get("offset_window") or given.get("offset_to_grain"):
             raise UserError(f"{name}: {_REFUSED.format('look-back')}")
-        return self._taken_apart(given["name"], (*outer, *_filters(given)))
+        return self._taken_apart(given["name"], (*outer, *filters_of(given)))
 
 
 _REFUSED = (
     "can't be exported, because a {} metric repeats numbers of other rows, hidden ones included;"
     " export what it is computed from"
 )
-
-
-def _filters(definition: dict) -> tuple[str, ...]:
-    found = (definition.get("filter") or {}).get("where_filters", ())
-    return tuple(one["where_sql_template"] for one in found)
 
 
 def _divisions(expression: str) -> Iterator[tuple[set[str], set[str]]]:

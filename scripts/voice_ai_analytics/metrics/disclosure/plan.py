@@ -119,9 +119,7 @@ class Plan:
         self._crossing = crossings(shared, self.grains)
         every = closure(shared | self._crossing)
         for key, universe in self.universes.items():
-            rows = ask(
-                sorted(universe.metrics), sorted(universe.dimensions), universe.conditions
-            )
+            rows = ask(sorted(universe.metrics), sorted(universe.dimensions), universe.conditions)
             reach = [names | self._times(universe) for names in universe.levels]
             levels = [names for names in every if any(names <= one for one in reach)]
             self.groups.add(key, rows, sorted({*levels, *universe.levels}, key=sorted))
@@ -258,12 +256,26 @@ class Plan:
                 for name in together
                 if self.definitions.is_sum(name)
             ]
-            closed = protect(secrets, small, groups.weight, rows)
+            must = small | self._tells_all(uses, together, hidden)
+            closed = protect(secrets, must, groups.weight, rows)
             if SESSIONS in together:
                 rows = closed
             hidden |= dict.fromkeys(together, closed)
             self.secrets += secrets
         return hidden
+
+    def _tells_all(
+        self, uses: dict[str, Use], together: list[str], hidden: dict[str, np.ndarray]
+    ) -> np.ndarray:
+        """Return the groups in which a numerator is nothing and its denominator is hidden.
+
+        Nothing divided by anything is nothing.
+        """
+        found = np.zeros(len(self.groups.weight), dtype=bool)
+        for name in together:
+            for under in uses[name].under & hidden.keys():
+                found |= uses[name].published & hidden[under] & (self.groups.values[name] == 0)
+        return found
 
     def _uses(self, few_in_group: np.ndarray) -> dict[str, Use]:
         groups, nothing = self.groups, np.zeros(len(self.groups.weight), dtype=bool)
@@ -299,8 +311,10 @@ class Plan:
             alike = (values[name] == self.groups.weight)[there]
             if name != SESSIONS and alike.sum() >= NEARLY_ALL * max(len(alike), 1):
                 first.append(name)
+        # A share is hidden where its denominator is, so that denominators come before.
+        denominators = set().union(*(use.under for use in uses.values()))
         others: list[list[str]] = []
-        for name in sorted(set(uses) - set(first)):
+        for name in sorted(set(uses) - set(first), key=lambda one: (one not in denominators, one)):
             for members in others:
                 if any(self._is_rest(uses[name], uses[member]) for member in members):
                     members.append(name)

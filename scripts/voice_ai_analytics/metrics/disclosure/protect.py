@@ -60,7 +60,7 @@ class Secret:
 
 
 def protect(
-    secrets: Sequence[Secret], small: np.ndarray, weight: np.ndarray, elsewhere: np.ndarray
+    secrets: Sequence[Secret], must: np.ndarray, weight: np.ndarray, elsewhere: np.ndarray
 ) -> np.ndarray:
     """Return the groups to hide: the small ones, and others that protect them at little cost.
 
@@ -68,7 +68,7 @@ def protect(
     ----------
     secrets : sequence of Secret
         Numbers over the same groups that are hidden together. Each gets its witnesses.
-    small : numpy.ndarray of bool, shape (groups,)
+    must : numpy.ndarray of bool, shape (groups,)
         The groups that must be hidden anyway.
     weight : numpy.ndarray of float, shape (groups,)
         What hiding a group costs: how many sessions it has.
@@ -87,20 +87,23 @@ def protect(
     and Assad (Cell suppression: disclosure protection for sensitive tabular data, Networks 22,
     1992). Hiding more takes nothing from what a reader can't exclude, so witnesses stay valid.
     """
-    closed, rng = small.copy(), np.random.default_rng(0)
+    closed, rng = must.copy(), np.random.default_rng(0)
     price = np.maximum(weight / max(weight.max(initial=0.0), 1.0), CHEAP)
     price = np.where(elsewhere, CHEAP, 1.0) * price
     while True:
         before = closed.sum()
         for secret in secrets:
             failures = 0
-            while failures < MOST_FAILURES and (left := secret.unproven(closed)).any():
+            while (left := secret.unproven(closed)).any():
                 more = _cover(secret, left, closed, price, rng)
-                failures = failures + 1 if more is None else 0
+                failures = 0 if more is not None else failures + 1
+                if failures > MOST_FAILURES:
+                    # Only fractions would do; another hidden group gives whole steps more room.
+                    more, failures = _partners(secret, left, closed, weight), 0
+                    if not more.any():
+                        break
                 if more is not None:
                     closed |= more
-                elif failures == MOST_FAILURES - 1:
-                    closed |= _partners(secret, left, closed, weight)
         if closed.sum() == before:
             return closed
 
@@ -137,9 +140,18 @@ def _partners(
     for group in np.flatnonzero(found):
         start, end = by_group.indptr[group : group + 2]
         rows = by_group.indices[start:end]
-        cells = np.unique(np.concatenate([
-            equations.indices[equations.indptr[row] : equations.indptr[row + 1]] for row in rows
-        ])) if len(rows) else np.array([], dtype=int)
+        cells = (
+            np.unique(
+                np.concatenate(
+                    [
+                        equations.indices[equations.indptr[row] : equations.indptr[row + 1]]
+                        for row in rows
+                    ]
+                )
+            )
+            if len(rows)
+            else np.array([], dtype=int)
+        )
         if new[cells].any():
             continue
         best = _cheapest(cells, room, weight, len(closed))
