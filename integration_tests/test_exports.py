@@ -182,6 +182,7 @@ def test_small_cohorts_keep_their_row_and_lose_their_numbers(project) -> None:
     assert columns(project, "completion_by_channel") == [
         "voice_ai_session__channel",
         "is_suppressed",
+        "suppressed_metrics",
         "voice_ai_completion_rate",
         "voice_ai_handle_time_seconds",
     ]

@@ -106,9 +106,10 @@ def export_metrics(
         raise UserError("no saved query has exports; give one an `exports:` block")
     # What one table shows may reveal what another hides, so that all are planned together, also
     # those that are left as they are.
-    staged = [
-        StagedExport(export, number, compiler) for number, export in enumerate(exports_of(project))
-    ]
+    planned = [StagedExport(export, number) for number, export in enumerate(exports_of(project))]
+    staged = [one for one in planned if one.export in wanted]
+    for one in staged:
+        one.compile(compiler)
     make_log(project, warehouse)
     schema = certified_schema(project)
     with warehouse.transaction() as transaction:
@@ -125,14 +126,12 @@ def export_metrics(
         ((exported_at,),) = transaction.run("select now() at time zone 'utc'")
         for one in staged:
             one.stage(transaction)
-        plan = _plan(project, compiler, transaction, staged)
+        plan = _plan(project, compiler, transaction, planned)
         readers = _readers(project, warehouse, transaction)
         written = []
         for number, one in enumerate(staged):
             export = one.export
             one.hide(transaction, plan)
-            if export not in wanted:
-                continue
             _refuse_to_replace_others(project, export, transaction)
             new = f"{schema}.{quoted(IN_THE_MAKING.format(number))}"
             rows, suppressed = one.write(transaction, new)
@@ -164,7 +163,7 @@ def _plan(
     project: DbtProject,
     compiler: MetricCompiler,
     transaction: Transaction,
-    staged: Sequence[StagedExport],
+    planned: Sequence[StagedExport],
 ) -> Plan:
     """Return what is hidden; MetricFlow computes what each session adds to each number."""
     engine = project.connection.type
@@ -176,7 +175,7 @@ def _plan(
     def fits(metrics: list[str], dimensions: list[str]) -> bool:
         return {*dimensions} <= set(compiler.dimensions(metrics))
 
-    tables = [one.published for one in staged]
+    tables = [one.published for one in planned]
     return Plan(tables, Definitions(project.semantics), project.min_cohort_size, ask, fits)
 
 

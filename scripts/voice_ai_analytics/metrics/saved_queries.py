@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
@@ -39,6 +40,11 @@ class Export:
     order_by: tuple[str, ...]
     limit: int | None
     roll_up: tuple[str, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the columns to group by."""
+        return tuple(map(_column, self.group_by))
 
     def totals(self) -> Iterator[tuple[str, ...]]:
         """Yield the sets of columns to take together: first none of them, last all of them."""
@@ -99,6 +105,11 @@ def exports_of(project: DbtProject, saved_queries: Iterable[str] = ()) -> list[E
 def certified_schema(project: DbtProject) -> str:
     """Return the quoted name of the schema that holds the certified fact."""
     return project.relation("fact_voice_ai_sessions").rsplit(".", 1)[0]
+
+
+def _column(group_by: str) -> str:
+    """Return the column of ``Dimension('a')`` or ``TimeDimension('a', 'week')``: a__week."""
+    return "__".join(re.findall(r"'(\w+)'", group_by.lower())) or group_by
 
 
 def _export(saved_query: dict, export: dict) -> Export:

@@ -33,26 +33,23 @@ class StagedExport:
         What to export.
     number : int
         Tells it apart from others of the same transaction.
-    compiler : MetricCompiler
-        Of the project.
     """
 
-    def __init__(self, export: Export, number: int, compiler: MetricCompiler) -> None:
+    def __init__(self, export: Export, number: int) -> None:
         self.export = export
         self._rows, self._hidden = f"voice_ai_staged_{number}", f"voice_ai_hidden_{number}"
         self._totals = list(export.totals())
+        self._queries: list[str] = []
+
+    def compile(self, compiler: MetricCompiler) -> None:
+        """Prepare its queries."""
         self._queries = [self._compile(compiler, taken) for taken in self._totals]
-        self._columns: dict[str, bool] = {}
 
     def stage(self, transaction: Transaction) -> None:
         """Compute all rows."""
-        self._columns = {
-            name: is_instant
-            for name, is_instant in transaction.columns(self._queries[0]).items()
-            if name not in self.export.metrics
-        }
+        columns = transaction.columns(self._queries[0])
         parts = (
-            self._level(number, taken, query)
+            self._level(number, taken, query, columns)
             for number, (taken, query) in enumerate(zip(self._totals, self._queries, strict=True))
         )
         transaction.run(
@@ -62,7 +59,7 @@ class StagedExport:
 
     @property
     def published(self) -> Published:
-        """Return what the table shows; its rows must be staged."""
+        """Return what the table shows."""
         levels = tuple(self._names(taken) for taken in self._totals)
         return Published(self.export.table, self.export.metrics, levels, self.export.where)
 
@@ -87,7 +84,7 @@ class StagedExport:
 
     def write(self, transaction: Transaction, table: str) -> tuple[int, int]:
         """Create the table; return how many rows it has, and how many are hidden as a whole."""
-        selected = [f"rows.{quoted(name)}" for name in self._columns]
+        selected = [f"rows.{quoted(name)}" for name in self.export.columns]
         selected.append(f"coalesce(hidden.is_whole, false) as {SUPPRESSED}")
         selected.append(f"hidden.names as {SUPPRESSED_METRICS}")
         for number, name in enumerate(map(quoted, self.export.metrics)):
@@ -118,7 +115,7 @@ class StagedExport:
             yield self.published, names, keys, visible
 
     def _names(self, taken: tuple[str, ...]) -> Names:
-        return Names(name for name in self._columns if name not in taken)
+        return Names(name for name in self.export.columns if name not in taken)
 
     def _compile(self, compiler: MetricCompiler, taken: tuple[str, ...]) -> str:
         export = self.export
@@ -130,11 +127,13 @@ class StagedExport:
         except UserError as error:
             raise UserError(f"saved query {export.saved_query}: {error}") from error
 
-    def _level(self, number: int, taken: tuple[str, ...], query: str) -> str:
+    def _level(
+        self, number: int, taken: tuple[str, ...], query: str, columns: dict[str, bool]
+    ) -> str:
         selected = [f"{number} as {LEVEL}"]
-        for name, is_instant in self._columns.items():
+        for name in self.export.columns:
             read = f"'{ALL}'" if name in taken else quoted(name)
-            if is_instant:
+            if columns[name]:
                 # PostgreSQL truncates dates to instants with a zone, which readers see in theirs.
                 read = f"cast({read} as timestamp)"
             elif name in self.export.roll_up:
@@ -152,7 +151,7 @@ class StagedExport:
         more: list[str] | None = None,
     ) -> Iterator[tuple[Names, dict, list, list]]:
         """Yield rows level by level: dimensions, their values, the first column, and more."""
-        names = list(self._columns)
+        names = list(self.export.columns)
         texts = [f"cast({quoted(name)} as text)" for name in names]
         if level is None:
             level = " + ".join(
@@ -231,7 +230,11 @@ def _array(column, is_dimension: bool, is_metric: bool) -> np.ndarray:
         return column.to_numpy(zero_copy_only=False)
     if is_metric:
         return column.cast("float64").to_numpy(zero_copy_only=False).astype(float)
-    return column.fill_null(0).to_numpy(zero_copy_only=False).astype(np.uint64)
+    import pyarrow as pa
+
+    # Where nobody is known, the column has no type yet.
+    kind = pa.int64() if pa.types.is_null(column.type) else column.type
+    return column.cast(kind).fill_null(0).to_numpy(zero_copy_only=False).astype(np.uint64)
 
 
 def _load(transaction: Transaction, table: str, rows: list[tuple]) -> None:

@@ -39,12 +39,16 @@ class Sums:
     is_small : numpy.ndarray of bool, shape (groups,)
         The groups of few users. A number of theirs must stay uncertain by more than a tenth; others
         that are hidden only protect those, and must not be found.
+    same : int
+        How many of the last equations only say that two groups have the same sessions, which a
+        reader may not know.
     """
 
     equations: sparse.csr_array
     values: np.ndarray
     most: np.ndarray
     is_small: np.ndarray
+    same: int = 0
     is_whole: bool = field(init=False)
     apart: np.ndarray = field(init=False)
 
@@ -84,8 +88,8 @@ def implied(sums: Sums, shown: np.ndarray) -> np.ndarray:
     of each group that is made up of such parts. None of them was singled out by subtraction, and
     hiding that would mean hiding every zero.
     """
-    totals = (sums.equations < 0).astype(float)
-    parts = (sums.equations > 0).astype(float)
+    equations = sums.equations[: sums.equations.shape[0] - sums.same]
+    totals, parts = ((equations * sign > 0).astype(float) for sign in (-1, 1))
     found = np.zeros_like(shown)
     for extreme in (sums.values == 0, np.isfinite(sums.most) & (sums.values == sums.most)):
         known = shown & extreme

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import combinations
@@ -10,6 +10,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 # Each grain of time is a part of these.
 COARSER = {
@@ -51,7 +52,9 @@ class Level:
 
 @dataclass
 class Groups:
-    """Groups of sessions across tables. Two groups of the same sessions are one group.
+    """Groups of sessions across tables.
+
+    Equal values of the same dimensions are one group, and so is a total with a single part.
 
     Attributes
     ----------
@@ -68,12 +71,13 @@ class Groups:
     known: dict[str, np.ndarray] = field(default_factory=dict)
     counted: dict[str, np.ndarray] = field(default_factory=dict)
     weight: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    _ids: dict[tuple[int, int], int] = field(default_factory=dict)
+    _prints: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.uint64))
+    _conditions: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=int))
+    _ids: dict[tuple, int] = field(default_factory=dict)
     _codes: dict[str, dict[str | None, int]] = field(default_factory=dict)
-    _marks: dict[str, np.ndarray] = field(default_factory=dict)
 
-    def add(self, universe: str, rows: Rows, sets: Iterable[Names]) -> None:
-        """Make groups of rows by several sets of dimensions."""
+    def add(self, universe: str, conditions: int, rows: Rows, sets: Iterable[Names]) -> None:
+        """Make groups of rows, which meet some conditions, by several sets of dimensions."""
         self.prepare(rows.numbers)
         # A session of no known user is a user of its own where no user is known.
         people = np.where(rows.users != 0, rows.users, rows.sessions)
@@ -95,11 +99,13 @@ class Groups:
             owner = np.searchsorted(starts, pairs, side="right") - 1
             counts = np.diff(np.append(starts, len(keys)))
             sums = np.add.reduceat(prints[by_key], starts)
-            ids = self._identified(sums, counts)
+            made = (conditions, tuple(sorted(names)))
+            fresh = [(*made, key) for key in keys_sorted[starts].tolist()]
+            ids = np.array([self._ids.setdefault(one, len(self._ids)) for one in fresh], dtype=int)
             codes_of_groups = {name: codes[name][by_key[starts]] for name in names}
             self.levels[universe, names] = Level(ids, keys_sorted[starts], codes_of_groups)
             self._grow()
-            self.weight[ids] = counts
+            self.weight[ids], self._prints[ids], self._conditions[ids] = counts, sums, conditions
             known_pairs = is_known[by_key[pairs]]
 
             def size(mask, pairs=pairs, owner=owner, by_key=by_key, known_pairs=known_pairs):
@@ -144,15 +150,72 @@ class Groups:
         level, found = self.levels[universe, names], self.levels[other, names]
         return self._located(found, level.keys)
 
-    def equations(self, nodes: Sequence[tuple[str, Names]]) -> sparse.csr_array:
+    def unite(self) -> None:
+        """Make one group of each total and its only part."""
+        count = len(self.weight)
+        pairs = []
+        for level, total, sums in self._sums_between(list(self.levels)):
+            is_only = np.bincount(sums, minlength=len(total.ids))[sums] == 1
+            pairs.append((total.ids[sums[is_only]], level.ids[is_only]))
+        if not pairs:
+            return
+        one, other = (np.concatenate(side) for side in zip(*pairs, strict=True))
+        links = sparse.csr_array((np.ones(len(one)), (one, other)), shape=(count, count))
+        _, united = connected_components(links, directed=False)
+        _, first = np.unique(united, return_index=True)
+        self.levels = {
+            node: Level(united[level.ids], level.keys, level.codes)
+            for node, level in self.levels.items()
+        }
+        for kind in (self.values, self.known, self.counted):
+            for name, numbers in kind.items():
+                # A metric that is asked for one of them only is the same for all.
+                merged = np.full(len(first), np.nan)
+                is_there = ~np.isnan(numbers)
+                merged[united[is_there]] = numbers[is_there]
+                kind[name] = merged
+        self.weight, self._prints = self.weight[first], self._prints[first]
+        self._conditions = self._conditions[first]
+
+    def equations(self, nodes: Sequence[tuple[str, Names]]) -> tuple[sparse.csr_array, int]:
         """Return the sums between levels, from each to the nearest that it adds up to.
 
         Parameters
         ----------
         nodes : sequence of (universe, names)
-            The levels; two of different universes never add up, but may share groups.
+            The levels. Two of different universes never add up.
+
+        Returns
+        -------
+        equations : scipy.sparse.csr_array, shape (equations, groups)
+            One row per sum: -1 for the total and 1 for each part. The last ones say that groups of
+            different conditions have the same sessions: those in rural regions are the rural ones.
+        same : int
+            How many say that.
         """
         rows, columns, signs, number = [], [], [], 0
+        for level, total, sums in self._sums_between(nodes):
+            several = np.bincount(sums, minlength=len(total.ids)) > 1
+            parts = several[sums]
+            rows += [number + sums[parts], number + np.flatnonzero(several)]
+            columns += [level.ids[parts], total.ids[several]]
+            signs += [np.ones(parts.sum()), -np.ones(several.sum())]
+            number += len(total.ids)
+        used = np.unique(np.concatenate([self.levels[node].ids for node in nodes]))
+        _, first, group = np.unique(self._prints[used], return_index=True, return_inverse=True)
+        twins = np.flatnonzero(self._conditions[used] != self._conditions[used[first[group]]])
+        rows += [number + np.arange(len(twins))] * 2
+        columns += [used[twins], used[first[group[twins]]]]
+        signs += [np.ones(len(twins)), -np.ones(len(twins))]
+        where = (np.concatenate(rows), np.concatenate(columns))
+        shape = (number + len(twins), len(self.weight))
+        matrix = sparse.csr_array((np.concatenate(signs), where), shape=shape)
+        return matrix[np.diff(matrix.indptr) > 0], len(twins)
+
+    def _sums_between(
+        self, nodes: Sequence[tuple[str, Names]]
+    ) -> Iterator[tuple[Level, Level, np.ndarray]]:
+        """Yield a level, the nearest that it adds up to, and the place of each part's total."""
         for universe, names in nodes:
             below = [other for where, other in nodes if where == universe and other < names]
             level = self.levels[universe, names]
@@ -161,20 +224,7 @@ class Groups:
                     continue
                 total = self.levels[universe, other]
                 keys = self._keys(level.codes, other, len(level.ids))
-                sums = np.searchsorted(total.keys, keys)
-                # A total with one part is that part.
-                trivial = np.bincount(sums, minlength=len(total.ids)) == 1
-                parts = ~trivial[sums]
-                rows += [number + sums[parts], number + np.flatnonzero(~trivial)]
-                columns += [level.ids[parts], total.ids[~trivial]]
-                signs += [np.ones(parts.sum()), -np.ones((~trivial).sum())]
-                number += len(total.ids)
-        shape = (number, len(self.weight))
-        if not rows:
-            return sparse.csr_array(shape)
-        where = (np.concatenate(rows), np.concatenate(columns))
-        matrix = sparse.csr_array((np.concatenate(signs), where), shape=shape)
-        return matrix[np.diff(matrix.indptr) > 0]
+                yield level, total, np.searchsorted(total.keys, keys)
 
     def _located(self, level: Level, keys: np.ndarray) -> np.ndarray:
         if not len(level.keys):
@@ -182,13 +232,11 @@ class Groups:
         place = np.minimum(np.searchsorted(level.keys, keys), len(level.keys) - 1)
         return np.where(level.keys[place] == keys, level.ids[place], -1)
 
-    def _identified(self, sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-        pairs = zip(sums.tolist(), counts.tolist(), strict=True)
-        return np.array([self._ids.setdefault(pair, len(self._ids)) for pair in pairs], dtype=int)
-
     def _grow(self) -> None:
         more = len(self._ids) - len(self.weight)
         self.weight = np.append(self.weight, np.zeros(more))
+        self._prints = np.append(self._prints, np.zeros(more, dtype=np.uint64))
+        self._conditions = np.append(self._conditions, np.zeros(more, dtype=int))
         for kind in (self.values, self.known, self.counted):
             for name in kind:
                 kind[name] = np.append(kind[name], np.full(more, np.nan))

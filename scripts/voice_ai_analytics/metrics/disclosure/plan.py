@@ -118,11 +118,15 @@ class Plan:
         shared = {self._level(names) for table in tables for names in table.levels}
         self._crossing = crossings(shared, self.grains)
         every = closure(shared | self._crossing)
+        kinds: dict[tuple[str, ...], int] = {}
         for key, universe in self.universes.items():
             rows = ask(sorted(universe.metrics), sorted(universe.dimensions), universe.conditions)
             reach = [names | self._times(universe) for names in universe.levels]
             levels = [names for names in every if any(names <= one for one in reach)]
-            self.groups.add(key, rows, sorted({*levels, *universe.levels}, key=sorted))
+            conditions = kinds.setdefault(universe.conditions, len(kinds))
+            ordered = sorted({*levels, *universe.levels}, key=sorted)
+            self.groups.add(key, conditions, rows, ordered)
+        self.groups.unite()
         self.hidden = self._decided()
 
     def closed(self, table: Published, names: Names, keys: dict, length: int) -> dict:
@@ -359,4 +363,5 @@ class Plan:
             over = np.where(np.isnan(groups.values[under]), np.inf, groups.values[under])
             if (values <= over).all():
                 most = np.minimum(most, over)
-        return Sums(groups.equations(wanted), values, most, small)
+        equations, same = groups.equations(wanted)
+        return Sums(equations, values, most, small, same)
