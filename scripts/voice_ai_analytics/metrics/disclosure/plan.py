@@ -72,6 +72,7 @@ class Use:
     metric: str
     published: np.ndarray
     small: np.ndarray
+    users: np.ndarray
     nodes: set[tuple[str, Names]] = field(default_factory=set)
     under: set[str] = field(default_factory=set)
 
@@ -255,7 +256,8 @@ class Plan:
                     name,
                     self._sums(uses[name], small),
                     uses[name].published,
-                    groups.known[name] > 0,
+                    uses[name].users,
+                    self.least,
                 )
                 for name in together
                 if self.definitions.is_sum(name)
@@ -289,7 +291,12 @@ class Plan:
                 made = self.made[metric]
                 for part in (Part(SESSIONS), *made.parts):
                     if part.metric not in uses:
-                        uses[part.metric] = Use(part.metric, nothing.copy(), few_in_group.copy())
+                        uses[part.metric] = Use(
+                            part.metric,
+                            nothing.copy(),
+                            few_in_group.copy(),
+                            np.nan_to_num(groups.known[part.metric]),
+                        )
                     use, (where, level) = uses[part.metric], self._node(table, part, names)
                     ids = groups.levels[where, level].ids
                     use.published[ids] = True
@@ -299,7 +306,9 @@ class Plan:
                     use, (where, level) = uses[part.metric], self._node(table, part, names)
                     there = groups.same(where, level, self._where[table.name, under])
                     sizes = np.where(there >= 0, groups.counted[under.metric][there], 0)
-                    use.small[groups.levels[where, level].ids] |= self._few(sizes)
+                    ids = groups.levels[where, level].ids
+                    use.small[ids] |= self._few(sizes)
+                    use.users[ids] = np.minimum(use.users[ids], sizes)
                     use.under.add(under.metric)
         return uses
 

@@ -32,8 +32,10 @@ class Secret:
         Its numbers, and how they add up.
     published : numpy.ndarray of bool, shape (groups,)
         The groups for which a table shows it, unless they are hidden.
-    is_known : numpy.ndarray of bool, shape (groups,)
-        The groups in which it is known of somebody; the others have nothing to hide.
+    users : numpy.ndarray of float, shape (groups,)
+        How many users it rests on; groups with none have nothing to hide.
+    least : int
+        The fewest users of a group that is shown.
     witnesses : list of numpy.ndarray
         The proofs so far; see `exposed`.
     """
@@ -41,7 +43,8 @@ class Secret:
     name: str
     sums: Sums
     published: np.ndarray
-    is_known: np.ndarray
+    users: np.ndarray
+    least: int
     witnesses: list[np.ndarray] = field(default_factory=list)
 
     def exposed(self, shown: np.ndarray, closed: np.ndarray) -> np.ndarray:
@@ -56,7 +59,7 @@ class Secret:
         return left
 
     def _hidden(self, closed: np.ndarray) -> np.ndarray:
-        return closed & self.published & self.is_known & (self.sums.most > 0)
+        return closed & self.published & (self.users > 0) & (self.sums.most > 0)
 
 
 def protect(
@@ -71,7 +74,7 @@ def protect(
     must : numpy.ndarray of bool, shape (groups,)
         The groups that must be hidden anyway.
     weight : numpy.ndarray of float, shape (groups,)
-        What hiding a group costs: how many sessions it has.
+        What hiding a group costs: how many sessions it has. Infinity for groups that stay.
     elsewhere : numpy.ndarray of bool, shape (groups,)
         Groups in which other numbers are hidden; hiding these ones there, too, costs little.
 
@@ -88,12 +91,13 @@ def protect(
     1992). Hiding more takes nothing from what a reader can't exclude, so witnesses stay valid.
     """
     closed, rng = must.copy(), np.random.default_rng(0)
-    price = np.maximum(weight / max(weight.max(initial=0.0), 1.0), CHEAP)
+    price = np.maximum(weight / max(weight[np.isfinite(weight)].max(initial=0.0), 1.0), CHEAP)
     price = np.where(elsewhere, CHEAP, 1.0) * price
     while True:
         before = closed.sum()
         for secret in secrets:
             failures = 0
+            closed |= _company(secret, closed, weight)
             while (left := secret.unproven(closed)).any():
                 more = _cover(secret, left, closed, price, rng)
                 failures = 0 if more is not None else failures + 1
@@ -128,42 +132,40 @@ def _cover(
     return None
 
 
+def _company(secret: Secret, closed: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return what must be hidden so that hidden parts of a total aren't few users together.
+
+    Their sum is the total less what is shown.
+    """
+    equations, published, added = secret.sums.equations, secret.published, np.zeros_like(closed)
+    totals, parts = ((equations * sign > 0).astype(float) for sign in (-1, 1))
+    unpublished = parts @ (~published).astype(float) > 0
+    while True:
+        hidden = secret._hidden(closed | added)
+        shown = published & ~(closed | added)
+        users = parts @ (hidden * secret.users)
+        is_few = (users > 0) & (users < secret.least) & (totals @ shown.astype(float) > 0)
+        more = _cheapest(equations, np.flatnonzero(is_few & ~unpublished), shown, weight)
+        if not more.any():
+            return added
+        added |= more
+
+
 def _partners(
-    secret: Secret, found: np.ndarray, closed: np.ndarray, weight: np.ndarray
+    secret: Secret, left: np.ndarray, closed: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
-    """Return for each exposed number the cheapest group that is shown in one of its sums."""
-    equations, values = abs(secret.sums.equations), secret.sums.values
-    by_group = equations.tocsc()
-    shown, new = secret.published & ~closed, np.zeros_like(closed)
-    # A part with nothing in it leaves no room to a number that can only grow.
-    room = shown & (values > 0) if secret.sums.is_whole else shown
-    for group in np.flatnonzero(found):
-        start, end = by_group.indptr[group : group + 2]
-        rows = by_group.indices[start:end]
-        cells = (
-            np.unique(
-                np.concatenate(
-                    [
-                        equations.indices[equations.indptr[row] : equations.indptr[row + 1]]
-                        for row in rows
-                    ]
-                )
-            )
-            if len(rows)
-            else np.array([], dtype=int)
-        )
-        if new[cells].any():
-            continue
-        best = _cheapest(cells, room, weight, len(closed))
-        if not best.any():
-            best = _cheapest(cells, shown, weight, len(closed))
-        new |= best
-    return new
+    """Return the cheapest group that is shown in each sum with unprotected numbers."""
+    equations = secret.sums.equations
+    rows = np.flatnonzero(abs(equations) @ left.astype(float) > 0)
+    return _cheapest(equations, rows, secret.published & ~closed, weight)
 
 
-def _cheapest(cells: np.ndarray, among: np.ndarray, weight: np.ndarray, size: int) -> np.ndarray:
-    chosen = np.zeros(size, dtype=bool)
-    cells = cells[among[cells]]
-    if len(cells):
-        chosen[cells[np.argmin(weight[cells])]] = True
+def _cheapest(equations, rows: np.ndarray, among: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the cheapest group of each of some sums, unless it has a chosen one already."""
+    chosen = np.zeros(len(among), dtype=bool)
+    for row in rows:
+        cells = equations.indices[equations.indptr[row] : equations.indptr[row + 1]]
+        cells = cells[among[cells] & np.isfinite(weight[cells])]
+        if len(cells) and not chosen[cells].any():
+            chosen[cells[np.argmin(weight[cells])]] = True
     return chosen
