@@ -104,8 +104,10 @@ class Groups:
             ids = np.array([self._ids.setdefault(one, len(self._ids)) for one in fresh], dtype=int)
             codes_of_groups = {name: codes[name][by_key[starts]] for name in names}
             self.levels[universe, names] = Level(ids, keys_sorted[starts], codes_of_groups)
+            is_new = ids >= len(self.weight)
             self._grow()
-            self.weight[ids], self._prints[ids], self._conditions[ids] = counts, sums, conditions
+            self.weight[ids[is_new]], self._prints[ids[is_new]] = counts[is_new], sums[is_new]
+            self._conditions[ids] = conditions
             known_pairs = is_known[by_key[pairs]]
 
             def size(mask, pairs=pairs, owner=owner, by_key=by_key, known_pairs=known_pairs):

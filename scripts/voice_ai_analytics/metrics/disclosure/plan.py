@@ -178,12 +178,14 @@ class Plan:
                 for part in self.made[metric].parts:
                     found = self._find(table, part, names, keys, length)
                     seen[part.metric][found[visible[metric] & (found >= 0)]] = True
-        told = []
+        # What the tables say in spite of the plan.
+        leaks = {name: (seen[name] & closed).sum() for name, closed in self.hidden.items()}
+        told = [f"{count} of {name}" for name, count in leaks.items() if count]
         for secret in self.secrets:
             closed = self.hidden[secret.name]
             # A part of a hidden share may still be known: its reader is taken to know all of them.
             shown = (secret.published & ~closed) | seen[secret.name]
-            found = secret.exposed(shown, closed & ~shown) | (seen[secret.name] & closed)
+            found = secret.exposed(shown, closed & ~shown)
             if found.any():
                 told.append(f"{int(found.sum())} of {secret.name}")
         return told
@@ -263,6 +265,9 @@ class Plan:
                 if self.definitions.is_sum(name)
             ]
             must = small | self._tells_all(uses, together, hidden)
+            if not secrets:
+                # Medians and distinct users don't add up, but nearly: they follow the rows.
+                must |= rows
             closed = protect(secrets, must, groups.weight, rows)
             if SESSIONS in together:
                 rows = closed
@@ -304,6 +309,11 @@ class Plan:
                     use.small[ids] |= self._few(groups.known[part.metric][ids])
                 for part, under in made.shares:
                     use, (where, level) = uses[part.metric], self._node(table, part, names)
+                    if self._node(table, under, names)[1] != level:
+                        raise UserError(
+                            f"{metric}: can't be exported, because only one of {part.metric} and"
+                            f" {under.metric} is the value of a period's last day"
+                        )
                     there = groups.same(where, level, self._where[table.name, under])
                     sizes = np.where(there >= 0, groups.counted[under.metric][there], 0)
                     ids = groups.levels[where, level].ids
