@@ -16,8 +16,8 @@ from voice_ai_analytics.metrics.disclosure.attack import (
     push,
 )
 
-AT_LEAST = 20  # unprotected numbers that are covered at once
-MOST_FAILURES = 6
+AT_ONCE = 6  # this part of the unprotected numbers is covered in one step
+INSIDE, MOST_FAILURES = 3, 9
 
 
 @dataclass
@@ -99,7 +99,11 @@ def protect(
             failures = 0
             closed |= _company(secret, closed, weight)
             while (left := secret.unproven(closed)).any():
-                more = _cover(secret, left, closed, price, rng)
+                # What is hidden already may do; two numbers that should grow can need one that
+                # shrinks, so that other directions are tried before more is hidden.
+                is_inside = failures < INSIDE
+                signs = rng.choice([-1.0, 1.0], len(left)) if failures else np.ones(len(left))
+                more = _cover(secret, left, closed, price, signs, is_inside, rng)
                 failures = 0 if more is not None else failures + 1
                 if failures > MOST_FAILURES:
                     # Only fractions would do; another hidden group gives whole steps more room.
@@ -113,15 +117,23 @@ def protect(
 
 
 def _cover(
-    secret: Secret, left: np.ndarray, closed: np.ndarray, price: np.ndarray, rng
+    secret: Secret,
+    left: np.ndarray,
+    closed: np.ndarray,
+    price: np.ndarray,
+    signs: np.ndarray,
+    is_inside: bool,
+    rng,
 ) -> np.ndarray | None:
-    """Find a witness for some unprotected numbers; return what must be hidden for it."""
+    """Find a witness for some unprotected numbers; return what must be hidden for it, if any."""
     open_ = secret.published & ~closed
-    cost = np.where(open_, price, CHEAP**3)
-    # Those that are covered later make use of what is hidden by then.
-    some = rng.permutation(np.flatnonzero(left))[: max(AT_LEAST, left.sum() // 3)]
-    signs = np.zeros(len(left))
-    signs[some] = rng.choice([-1.0, 1.0], len(some))
+    cost = np.where(open_, np.inf if is_inside else price, CHEAP**3)
+    some = left
+    if not is_inside:
+        # Those that are covered later make use of what is hidden by then.
+        chosen = rng.permutation(np.flatnonzero(left))[: max(1, left.sum() // AT_ONCE)]
+        some = np.isin(np.arange(len(left)), chosen)
+    signs = np.where(some, signs, 0.0)
     for shrink in SHRINKS:
         change, is_all = push(secret.sums, signs, cost, shrink)
         if (left & secret.sums.differs(change)).any():
