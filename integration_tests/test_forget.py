@@ -16,14 +16,15 @@ def project(request, consumer) -> Consumer:
     """Build over a seed where user u1 has rows of every kind, certified and quarantined."""
     made = consumer("metrics", request.param)
     made.dbt("seed")
-    # An outdated version, a rejected turn, and a user with two rows.
+    # An outdated version, an impossible value, a rejected turn, and a user with two rows.
     made.rows(
         "insert into main_raw.sessions (session_id, platform, user_id, channel, started_at)"
         " values ('s02', 'alpha', 'u1', 'chat', '2024-01-01 19:00:00')"
     )
     made.rows(
         "insert into main_raw.turns (turn_id, session_id, platform, turn_index, speaker,"
-        " asr_confidence) values ('t99', 's01', 'alpha', 9, 'user', 87)"
+        " asr_confidence) values ('t99', 's01', 'alpha', 9, 'user', 87),"
+        " ('t98', 's01', 'alpha', 8, 'martian', null)"
     )
     made.rows("insert into main_raw.users (user_id, region) values ('u1', 'Urban')")
     made.dbt("build", *WITHOUT_UNIT_TESTS)
@@ -61,7 +62,7 @@ def total(project: Consumer) -> int:
 def test_what_the_source_still_has_is_refused_and_nothing_changes(project) -> None:
     before = total(project)
     for arguments, counted in (
-        (("--platform", "alpha", "--session", "s01"), "1 of input_voice_ai__sessions, 5 of"),
+        (("--platform", "alpha", "--session", "s01"), "1 of input_voice_ai__sessions, 6 of"),
         (("--user", "u1"), "2 of input_voice_ai__users"),
     ):
         refused = project.command("voice-ai", "forget", *arguments, check=False)
@@ -92,7 +93,7 @@ def test_a_user_is_forgotten_with_all_their_sessions(project) -> None:
     )
     sessions = ("s01", "s02", "s03")
     keys = [session_key("alpha", session) for session in sessions]
-    held = rows_with(project, "u1", *keys, user_key, *sessions, "t01", "t03", "t99")
+    held = rows_with(project, "u1", *keys, user_key, *sessions, "t01", "t03", "t98", "t99")
     assert {
         "asr_word_errors",
         "fact_voice_ai_asr_evaluations",
@@ -102,6 +103,7 @@ def test_a_user_is_forgotten_with_all_their_sessions(project) -> None:
         "quarantine_voice_ai__sessions",
         "quarantine_voice_ai__turns",
         "quarantine_voice_ai__users",
+        "quarantine_voice_ai__values",
         "voice_ai_session_outcomes",
         "voice_ai_session_versions",
     } <= held.keys()
@@ -109,7 +111,7 @@ def test_a_user_is_forgotten_with_all_their_sessions(project) -> None:
     project.rows("delete from main_raw.sessions where user_id = 'u1'")
     project.rows("delete from main_raw.users where user_id = 'u1'")
     forget(project, "--user", "u1")
-    assert rows_with(project, *keys, user_key, *sessions, "t01", "t03", "t99") == {}
+    assert rows_with(project, *keys, user_key, *sessions, "t01", "t03", "t98", "t99") == {}
     assert rows_with(project, "u1") == {}
     assert forget(project, "--user", "u1").startswith("Nothing to delete")
 

@@ -25,7 +25,7 @@ select
     count(*) as timed_sessions,
     count(case when is_too_long then 1 end) as sessions_that_are_too_long
 from timed
-group by grouping sets ((platform), ())
+group by rollup(platform)
 having
     count(case when is_too_long then 1 end) * 2 > count(*)
     -- A batch, or a stray platform, can be a handful of sessions, of which a few odd ones aren't a mistaken unit.

@@ -7,9 +7,7 @@ from {{ ref('int_voice_ai__load_days') }}
 where
     build_id = '{{ build.build_id }}'
     and table_name in ('sessions', 'turns')
-    and not exists (select 1 from {{ ref('int_voice_ai__sessions_candidate') }} as candidate)
-    {%- if build.fact %}
-    and not exists (select 1 from {{ build.fact }} as fact)
-    {%- endif %}
+    and not exists (select 1 from {{ ref('int_voice_ai__sessions_candidate') }})
+    and not exists (select 1 from {{ build.fact or ref('int_voice_ai__sessions_candidate') }})
 group by table_name
 having sum(row_count) > 0

@@ -2,21 +2,21 @@
 -- null, and metrics rest on the few that happen to fit. Compares values with values: rows without one say nothing.
 -- Reads only platforms with an impossible value.
 {%- set build = voice_ai_analytics.this_build() -%}
-{%- set columns = [] -%}
-{%- for table in ['sessions', 'turns'] -%}
-    {%- for name in voice_ai_analytics.input_contract(table).measurements -%} {%- do columns.append((table, name)) -%} {%- endfor -%}
-{%- endfor %}
+{%- set measurements = {
+    'sessions': voice_ai_analytics.input_contract('sessions').measurements,
+    'turns': voice_ai_analytics.input_contract('turns').measurements
+} %}
 
 with
 {% for table in ['sessions', 'turns'] %}
 {{ table }}_values as (
 
     select
-        given.platform
-        {%- for of_table, name in columns if of_table == table %},
+        {%- for name in measurements[table] %}
         count(given.{{ name }}) as {{ name }}_possible,
-        count(case when given.value_quarantine_reasons like '%impossible_{{ name }}%' then 1 end) as {{ name }}_impossible
+        count(case when given.value_quarantine_reasons like '%impossible_{{ name }}%' then 1 end) as {{ name }}_impossible,
         {%- endfor %}
+        given.platform
     from {{ voice_ai_analytics.rows_of_build(table, build) }} as given
     inner join (
         select distinct platform
@@ -29,7 +29,8 @@ with
 ),
 {% endfor %}
 judged as (
-    {% for table, name in columns %}
+    {% for table in measurements %}
+    {%- for name in measurements[table] %}
     select
         '{{ table }}' as table_name,
         platform,
@@ -37,9 +38,11 @@ judged as (
         sum({{ name }}_possible) as possible_values,
         sum({{ name }}_impossible) as impossible_values
     from {{ table }}_values
-    group by grouping sets ((platform), ())
-    {{ "union all" if not loop.last }}
+    group by rollup(platform)
+    {{ "union all" if table == 'sessions' or not loop.last }}
     {%- endfor %}
+    {%- endfor %}
+
 )
 
 -- Without a platform: the column as a whole. A batch, or a stray platform, can be a handful of rows, of which a few bad

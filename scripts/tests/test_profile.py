@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from voice_ai_analytics import profile
@@ -81,4 +83,13 @@ def test_a_profile_is_read_as_dbt_reads_it(project, monkeypatch, name) -> None:
 def test_dbt_says_what_is_wrong_with_a_profile(project, text, told) -> None:
     directory = project(text)
     with pytest.raises(UserError, match=told):
+        read_profile(directory, directory, None)
+
+
+def test_without_dbt_too_a_profile_is_refused_in_one_line(project, monkeypatch) -> None:
+    directory = project("{target: e, outputs: {d: {type: duckdb}}}")
+    monkeypatch.setitem(sys.modules, "dbt", None)
+    for name in [name for name in sys.modules if name.startswith("dbt.")]:
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(UserError, match=r"profiles.yml: can't be read without dbt-core: .*'e'$"):
         read_profile(directory, directory, None)

@@ -18,6 +18,7 @@ from voice_ai_analytics.commands.analyses import (
 from voice_ai_analytics.commands.data import demo, deps, load, simulate
 from voice_ai_analytics.commands.metrics import (
     export_metrics,
+    export_semantics,
     lightdash_manifest,
     mcp,
     query,
@@ -48,6 +49,7 @@ COMMANDS = {
     serve: "serve --target certified_reader --port 8000",
     mcp: "mcp --target certified_reader",
     create_roles: "create-roles --target admin",
+    export_semantics: "export-semantics --output voice_ai_semantics.yml",
     lightdash_manifest: "lightdash-manifest --target postgres",
     explain: "explain --project-dir .",
     forget: "forget --platform ivr --session 8f14e45f",

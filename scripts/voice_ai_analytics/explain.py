@@ -74,6 +74,8 @@ def explain(project: DbtProject, warehouse: Warehouse) -> Iterator[Finding]:
     UserError
         If dbt hasn't run yet, or its last command looked at no data.
     """
+    # Refuses another target's results, too.
+    manifest = project.manifest
     path = project.directory / "target" / "run_results.json"
     if not path.is_file():
         raise UserError(f"{path}: not there yet; run dbt build first")
@@ -84,7 +86,6 @@ def explain(project: DbtProject, warehouse: Warehouse) -> Iterator[Finding]:
         raise UserError(f"{path}: isn't dbt's run results; run dbt build again") from error
     if which not in RUNS:
         raise UserError(f"{path}: the last command was dbt {which}; run dbt build, then this again")
-    manifest = project.manifest
     order = ("error", "fail", "warn")
     troubles = [result for result in results if result["status"] in order]
     with warehouse.transaction() as transaction:

@@ -1,4 +1,4 @@
-"""Commands that hand out metrics: query, export-metrics, serve, mcp, lightdash-manifest."""
+"""Commands that hand out metrics: query, export-metrics, serve, mcp, export-semantics and more."""
 
 from __future__ import annotations
 
@@ -152,6 +152,35 @@ def mcp(
     project = DbtProject(project_dir.resolve(), profiles_dir, target)
     limits = Limits(rows=max_rows, seconds=timeout)
     create_server(MetricService(project, limits, suppress)).run("stdio")
+
+
+def export_semantics(
+    output: Annotated[Path, typer.Option(help="The YAML file.")],
+    project_dir: ProjectDir = Path("."),
+    profiles_dir: ProfilesDir = None,
+    target: Target = None,
+) -> None:
+    """Write tables, keys, dimensions and metrics for other tools, in the OSI format (Apache Ossie).
+
+    A metric whose meaning one SQL expression can't carry, such as a change from week to week, is
+    left out and named. The tools read the certified tables; small groups aren't suppressed.
+    """
+    import yaml
+
+    from voice_ai_analytics.dbt_project import DbtProject
+    from voice_ai_analytics.files import whole_file
+    from voice_ai_analytics.metrics.osi import osi_document
+
+    project = DbtProject(project_dir.resolve(), profiles_dir, target)
+    name = project.manifest["metadata"]["project_name"]
+    with whole_file(output) as file:
+        document, left_out = osi_document(project.semantics, name)
+        file.writelines(f"# Left out: {name} {reason}.\n" for name, reason in left_out.items())
+        yaml.safe_dump(document, file, sort_keys=False, allow_unicode=True, width=100)
+    for name, reason in left_out.items():
+        print_line(f"{name} is left out: it {reason}")
+    written = len(document["semantic_model"][0]["metrics"])
+    print_line(f"{output}: {written} of {written + len(left_out)} metrics")
 
 
 def lightdash_manifest(

@@ -22,18 +22,22 @@ class Aggregation:
         SQL over one row: ``case when is_completed then 1 else 0 end``.
     filters : tuple of str
         MetricFlow's templates; all must hold.
-    percentile : float or None
-        In [0, 1].
+    options : dict
+        Of a percentile: ``percentile`` in [0, 1], ``use_discrete_percentile``,
+        ``use_approximate_percentile``.
     non_additive_dimension : dict or None
         The time dimension over which it doesn't add up.
+    fills_gaps : bool
+        Whether periods without rows have a value too.
     """
 
     semantic_model: dict
     function: str
     expression: str
     filters: tuple[str, ...]
-    percentile: float | None
+    options: dict
     non_additive_dimension: dict | None
+    fills_gaps: bool
 
 
 @dataclass(frozen=True)
@@ -132,15 +136,16 @@ def aggregation(metric: dict, semantic_models: Iterable[dict]) -> Aggregation | 
             if measure["name"] == used["name"]
         )
     else:
-        given = {"name": metric["name"], **params["metric_aggregation_params"]}
+        used, given = params, {"name": metric["name"], **params["metric_aggregation_params"]}
         model = next(one for one in semantic_models if one["name"] == given["semantic_model"])
     return Aggregation(
         model,
         given["agg"],
         given.get("expr") or given["name"],
         filters,
-        (given.get("agg_params") or {}).get("percentile"),
+        given.get("agg_params") or {},
         given.get("non_additive_dimension"),
+        bool(used.get("join_to_timespine")) or used.get("fill_nulls_with") is not None,
     )
 
 

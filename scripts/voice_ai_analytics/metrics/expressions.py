@@ -65,6 +65,8 @@ class Expressions:
         """
         params = metric["type_params"]
         if given := aggregation(metric, self._models):
+            if given.fills_gaps:
+                raise NoExpressionError("has a value for times without rows")
             conditions = (
                 f"({self._condition(given.semantic_model, one)})"
                 for one in (*filters, *given.filters)
