@@ -31,9 +31,9 @@ test-bi: install packages $(BI_TOOLS)
 test-all: install packages $(BI_TOOLS)
 	$(PYTEST)
 
-# Breaks builds at every moment, and runs many more random streams than make test. Takes an hour and a half.
+# Breaks builds at every moment, and runs many more random streams and tables than make test. Takes two hours.
 test-faults: install packages
-	VOICE_AI_FAULTS=full $(BIN)/pytest --durations 20 integration_tests/test_faults.py integration_tests/test_properties.py integration_tests/test_fuzz.py integration_tests/test_host.py integration_tests/test_flags.py
+	VOICE_AI_FAULTS=full $(BIN)/pytest --durations 20 integration_tests/test_faults.py integration_tests/test_properties.py integration_tests/test_fuzz.py integration_tests/test_host.py integration_tests/test_flags.py scripts/tests/test_disclosure.py
 
 lint: install packages
 	$(BIN)/ruff check .

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
+from attacker import Knowledge, is_computed
 from consumer import ENGINES, Consumer
 
 from voice_ai_analytics.dbt_project import DbtProject
@@ -182,21 +183,88 @@ def test_small_cohorts_keep_their_row_and_lose_their_numbers(project) -> None:
     assert columns(project, "completion_by_channel") == [
         "voice_ai_session__channel",
         "is_suppressed",
+        "suppressed_metrics",
         "voice_ai_completion_rate",
         "voice_ai_handle_time_seconds",
     ]
-    total, chat, ivr, voice = table(project, "completion_by_channel")
-    # The third chat has an unknown outcome.
-    assert chat == ("chat", False, pytest.approx(2 / 2), pytest.approx((30 + 10) / 2))
-    assert ivr == ("ivr", True, None, None)
-    assert voice == ("voice", False, pytest.approx(2 / 6), pytest.approx(590 / 6))
-    # Over all sessions, including the suppressed channel's; not a mean of the rows below.
-    assert total == ("(all)", False, pytest.approx(4 / 9), pytest.approx(690 / 10))
+    rows = {row[0]: row[1:] for row in table(project, "completion_by_channel")}
+    both = "voice_ai_completion_rate, voice_ai_handle_time_seconds"
+    assert rows["ivr"] == (True, both, None, None)
+    # With the total and all other channels, a reader could compute it.
+    shown = {channel for channel, row in rows.items() if row[2] is not None}
+    assert len(shown) < 3
+    truth = {
+        # The third chat has an unknown outcome.
+        "chat": (2 / 2, (30 + 10) / 2),
+        "voice": (2 / 6, 590 / 6),
+        # Over all sessions, including the suppressed channel's; not a mean of the rows.
+        "(all)": (4 / 9, 690 / 10),
+    }
+    for channel, numbers in truth.items():
+        for number, told in zip(numbers, rows[channel][2:], strict=True):
+            assert told is None or told == pytest.approx(number)
+
+
+def test_what_is_shown_does_not_tell_what_is_hidden(project) -> None:
+    """Solve the equations of the totals, as a reader with pencil and paper would."""
+    hidden = 0
+    for name, metric in (
+        ("voice_ai_overview", "voice_ai_sessions"),
+        ("voice_ai_overview", "voice_ai_completed_sessions"),
+        ("voice_ai_accessibility_by_region", "voice_ai_eligible_sessions"),
+        ("voice_ai_error_reduction", "voice_ai_turns"),
+    ):
+        names = columns(project, name)
+        dimensions = [one for one in names if "__" in one]
+        rows = [dict(zip(names, row, strict=True)) for row in table(project, name)]
+        finest = [row for row in rows if "(all)" not in map(row.get, dimensions)]
+        members = {
+            number: frozenset(
+                place
+                for place, part in enumerate(finest)
+                if all(row[one] in ("(all)", part[one]) for one in dimensions)
+            )
+            for number, row in enumerate(rows)
+        }
+        seen = [
+            (cells, int(rows[number][metric]))
+            for number, cells in members.items()
+            if rows[number][metric] is not None
+        ]
+        knowledge = Knowledge(seen, [])
+        for number, cells in members.items():
+            if metric in (rows[number]["suppressed_metrics"] or ""):
+                hidden += 1
+                assert not is_computed(knowledge, cells), (name, rows[number])
+    assert hidden > 50
+
+
+def test_an_export_that_would_tell_is_refused(dbt_project, compiler, project, monkeypatch) -> None:
+    """Hide small groups only, as if nobody could subtract: the audit has to find it."""
+    before = table(project, LOG, "1, 2, 3"), table(project, "completion_by_channel")
+    monkeypatch.setattr(
+        "voice_ai_analytics.metrics.disclosure.plan.protect", lambda secrets, must, *_: must
+    )
+    with pytest.raises(UserError, match=r"hidden numbers could be computed from others \(\d+ of"):
+        export_metrics(dbt_project, compiler, Warehouse(dbt_project))
+    assert (table(project, LOG, "1, 2, 3"), table(project, "completion_by_channel")) == before
+
+
+def test_a_metric_that_looks_back_is_refused_by_name(dbt_project, compiler) -> None:
+    node = dbt_project.manifest["saved_queries"]["saved_query.metrics_consumer.by_channel"]
+    node["query_params"]["metrics"] = ["voice_ai_abandonment_rate_change_wow"]
+    node["query_params"]["group_by"] = ["TimeDimension('metric_time', 'week')"]
+    node["query_params"]["order_by"] = []
+    node["config"]["meta"] = {}
+    with pytest.raises(UserError, match="voice_ai_abandonment_rate_change_wow: can't be exported"):
+        export_metrics(dbt_project, compiler, Warehouse(dbt_project))
 
 
 def test_a_cohort_of_nobody_is_as_large_as_its_sessions(project) -> None:
-    ((_, is_suppressed, sessions),) = table(project, "of_nobody")
-    assert (is_suppressed, sessions) == (False, 2)
+    ((_, is_suppressed, names, sessions),) = table(project, "of_nobody")
+    # Two sessions are enough, unless they tell of smaller groups elsewhere.
+    assert sessions == (None if is_suppressed else 2)
+    assert names == ("voice_ai_sessions" if is_suppressed else None)
 
 
 def test_what_is_not_suppressed_equals_mf_query(project) -> None:
@@ -207,18 +275,20 @@ def test_what_is_not_suppressed_equals_mf_query(project) -> None:
     for saved_query, (asked, answer) in answers.items():
         expected = [tuple(map(comparable, row)) for row in answer]
         names = columns(project, saved_query)
-        assert sorted(names) == sorted([*asked, "is_suppressed"])
+        assert sorted(names) == sorted([*asked, "is_suppressed", "suppressed_metrics"])
         rows = [dict(zip(names, row, strict=True)) for row in table(project, saved_query)]
         assert len(rows) == len(expected)
         metrics = [name for name in asked if "__" not in name]
         for row in rows:
-            if row["is_suppressed"]:
-                assert all(row[name] is None for name in metrics)
-            else:
-                shown += 1
-                assert tuple(comparable(row[name]) for name in asked) in expected
-                assert row.get("voice_ai_users") in (None, 0) or row["voice_ai_users"] >= 2
-    assert shown > 100
+            hidden = (row["suppressed_metrics"] or "").split(", ")
+            assert all(row[name] is None for name in hidden if name)
+            assert row["is_suppressed"] == (set(hidden) == set(metrics))
+            kept = [place for place, name in enumerate(asked) if name not in hidden]
+            told = [comparable(row[asked[place]]) for place in kept]
+            assert told in ([one[place] for place in kept] for one in expected)
+            shown += len(metrics) - len(set(hidden) & set(metrics))
+            assert row.get("voice_ai_users") in (None, 0) or row["voice_ai_users"] >= 2
+    assert shown > 50
 
 
 def test_mf_query_says_the_same(project) -> None:
@@ -238,7 +308,8 @@ def test_the_log_tells_when_from_which_build_and_how_many_rows(project) -> None:
         f" exported_at >= certified_at from {CERTIFIED}.{LOG}"
         " where table_name = 'completion_by_channel'"
     )
-    assert rows[0] == ("by_channel", build, 4, 1, 2, True)
+    hidden = sum(row[1] for row in table(project, "completion_by_channel"))
+    assert rows[0] == ("by_channel", build, 4, hidden, 2, True)
     assert {
         name for (name,) in project.rows(f"select table_name from {CERTIFIED}.{LOG}")
     } == EXPORTED
@@ -254,7 +325,7 @@ def test_one_saved_query_can_be_exported_alone(project) -> None:
     before = times("of_nobody"), times("voice_ai_adoption")
     told = project.command("voice-ai", "export-metrics", "--saved-query", "of_nobody").stdout
     assert "of_nobody" in told
-    assert "1 rows, 0 of them suppressed" in told
+    assert 'of_nobody": 1 rows, ' in told
     assert (times("of_nobody"), times("voice_ai_adoption")) == (before[0] + 1, before[1])
 
 
@@ -403,7 +474,7 @@ def test_a_table_is_not_replaced_under_an_export(on_postgres, dbt_project, compi
 
     export_metrics(dbt_project, compiler, Warehouse(dbt_project), progress=replace_the_fact)
     assert waited
-    assert table(on_postgres, "completion_by_channel")[0][:2] == ("(all)", False)
+    assert len(table(on_postgres, "completion_by_channel")) == 4
 
 
 def all_relations(project: Consumer) -> set[str]:

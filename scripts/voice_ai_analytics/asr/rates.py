@@ -10,11 +10,13 @@ from voice_ai_analytics.asr.results import DIMENSIONS, NOT_A_NUMBER
 from voice_ai_analytics.asr.spool import Spool
 from voice_ai_analytics.asr.word_errors import COUNTS
 from voice_ai_analytics.asr.words import FEWEST_CLUSTERS, ON_THE_LOGARITHM
-from voice_ai_analytics.metrics.suppression import SESSIONS, USERS, suppress
+from voice_ai_analytics.metrics.suppression import SESSIONS, USERS, suppress_together
 
 GROUPINGS = (*((name,) for name in DIMENSIONS), ("language", "asr_model"))
 MOST_LEVELS = 500
 NUMBERS = ("reference_words", "turns", "empty_hypotheses", "users")
+# What groups of a table add up to in those of another.
+ADDED_UP = ("errors", *COUNTS, "reference_words", "turns", "empty_hypotheses")
 REPLICATES = 2000
 WIDEST = 10  # an interval beyond this many times the rate, or this part of it, tells nothing
 
@@ -42,7 +44,7 @@ def group_rates(
     undivided : dict of str to int
         Dimensions with too many values to make groups, and how many.
     """
-    groups, undivided = [], {}
+    tables, undivided = [], {}
     (levels,) = spool.rows(
         f"select {', '.join(f'count(distinct {d}) as {d}' for d in DIMENSIONS)} from scored"
     )
@@ -53,9 +55,10 @@ def group_rates(
         if levels[most] > MOST_LEVELS:
             undivided[most] = levels[most]
             continue
-        found = error_rates(spool, by, normalizer, seed)
-        groups += found if min_cohort_size is None else _suppressed(found, min_cohort_size)
-    return groups, undivided
+        tables.append(error_rates(spool, by, normalizer, seed))
+    if min_cohort_size is not None:
+        tables = _suppressed(tables, min_cohort_size)
+    return [group for groups in tables for group in groups], undivided
 
 
 def error_rates(spool: Spool, by: tuple[str, ...], normalizer: str, seed: int) -> list[dict]:
@@ -151,24 +154,33 @@ def error_rates(spool: Spool, by: tuple[str, ...], normalizer: str, seed: int) -
     return results
 
 
-def _suppressed(groups: list[dict], min_cohort_size: int) -> list[dict]:
-    """Return groups without the numbers of small ones, or of one that would reveal them."""
-    frame = pd.DataFrame(
-        {
-            "cohort": ["/".join(str(group[name]) for name in group["by"]) for group in groups],
-            SESSIONS: [group["clusters"] for group in groups],
-            USERS: [group["users"] for group in groups],
-        }
-    )
-    reasons = suppress(frame, min_cohort_size)["suppressed"]
+def _suppressed(tables: list[list[dict]], min_cohort_size: int) -> list[list[dict]]:
+    """Return groups without the numbers of small ones, or of those that would reveal them."""
+    frames = [
+        (
+            pd.DataFrame(groups).rename(columns={"clusters": SESSIONS, "users": USERS}),
+            dict(zip(by, by, strict=True)),
+        )
+        for groups in tables
+        if groups
+        for by in [groups[0]["by"]]
+    ]
+    hidden = suppress_together(frames, min_cohort_size, ADDED_UP)
     return [
-        group
-        if not reason
-        else {name: group[name] if name in NOT_A_NUMBER else None for name in group}
+        [
+            _blanked(group, reason) if reason else group
+            for group, reason in zip(groups, table["suppressed"], strict=True)
+        ]
+        for groups, table in zip(filter(None, tables), hidden, strict=True)
+    ]
+
+
+def _blanked(group: dict, reason: str) -> dict:
+    return (
+        {name: group[name] if name in NOT_A_NUMBER else None for name in group}
         | {name: group[name] for name in group["by"]}
         | {"suppressed": reason, "interval": ""}
-        for group, reason in zip(groups, reasons, strict=True)
-    ]
+    )
 
 
 def rate_interval(

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from voice_ai_analytics.dbt_project import DbtProject
 from voice_ai_analytics.errors import UserError
@@ -14,14 +13,20 @@ from voice_ai_analytics.metrics.certification import (
     newest_build,
 )
 from voice_ai_analytics.metrics.compiler import MetricCompiler
-from voice_ai_analytics.metrics.suppression import COHORT_SIZE, is_small_sql
+from voice_ai_analytics.metrics.disclosure.groups import Rows
+from voice_ai_analytics.metrics.disclosure.parts import Definitions
+from voice_ai_analytics.metrics.disclosure.plan import Plan
+from voice_ai_analytics.metrics.saved_queries import Export, certified_schema, exports_of
+from voice_ai_analytics.metrics.staged_exports import (
+    SESSION,
+    USER,
+    StagedExport,
+    session_rows,
+)
 from voice_ai_analytics.warehouse import Transaction, Warehouse, lock_writers, quoted
 
 LOG = "voice_ai_metric_exports"
 IN_THE_MAKING = "voice_ai_export_in_the_making_{}"
-SUPPRESSED = "is_suppressed"
-ROLL_UP = "voice_ai_roll_up"
-ALL = "(all)"
 LOG_COLUMNS = """
     table_name text not null,
     saved_query text not null,
@@ -35,39 +40,6 @@ LOG_COLUMNS = """
 
 # A dashboard that keeps reading must not hold up an export and everyone after it.
 LOCK_TIMEOUT = "60s"
-
-
-@dataclass(frozen=True)
-class Export:
-    """One table that a saved query is exported to.
-
-    Parameters
-    ----------
-    table : str
-        Its name in the certified schema.
-    saved_query : str
-        The saved query's name.
-    metrics, group_by, where, order_by : tuple of str
-        The question, as written in its YAML.
-    limit : int or None
-        The most rows.
-    roll_up : tuple of str
-        The columns among ``group_by`` over which there are totals too.
-    """
-
-    table: str
-    saved_query: str
-    metrics: tuple[str, ...]
-    group_by: tuple[str, ...]
-    where: tuple[str, ...]
-    order_by: tuple[str, ...]
-    limit: int | None
-    roll_up: tuple[str, ...]
-
-    def totals(self) -> Iterator[tuple[str, ...]]:
-        """Yield the sets of columns to take together: first none of them, last all of them."""
-        for size in range(len(self.roll_up) + 1):
-            yield from combinations(self.roll_up, size)
 
 
 @dataclass(frozen=True)
@@ -88,61 +60,6 @@ class Exported:
     rows: int
     suppressed_rows: int
     build: CertifiedBuild
-
-
-def exports_of(project: DbtProject, saved_queries: Iterable[str] = ()) -> list[Export]:
-    """Read the exports of a project's saved queries from dbt's manifest.
-
-    Parameters
-    ----------
-    project : DbtProject
-        Parsed by dbt.
-    saved_queries : iterable of str
-        Only these; all if empty.
-
-    Returns
-    -------
-    list of Export
-        In the order of their tables' names.
-
-    Raises
-    ------
-    UserError
-        If a saved query isn't known, two exports share a table, or one asks for what this command
-        doesn't do: views, and schemas other than the certified one.
-    """
-    known = {node["name"]: node for node in project.manifest["saved_queries"].values()}
-    wanted = list(saved_queries) or list(known)
-    for name in wanted:
-        if name not in known:
-            raise UserError(f"{name}: no such saved query; there are {', '.join(sorted(known))}")
-    relations = {
-        node["relation_name"].lower(): name
-        for name, node in project.manifest["nodes"].items()
-        if node.get("relation_name")
-    }
-    schema = certified_schema(project)
-    found: dict[str, Export] = {}
-    for name in wanted:
-        for export in known[name]["exports"]:
-            one = _export(known[name], export)
-            if other := found.get(one.table.lower()):
-                raise UserError(
-                    f"{one.table}: exported by {other.saved_query} and by {name};"
-                    " give one of them another name or alias"
-                )
-            if node := relations.get(f"{schema}.{quoted(one.table)}".lower()):
-                raise UserError(
-                    f"saved query {name}: its export {one.table} would replace {node};"
-                    " give it another name or alias"
-                )
-            found[one.table.lower()] = one
-    return [found[table] for table in sorted(found)]
-
-
-def certified_schema(project: DbtProject) -> str:
-    """Return the quoted name of the schema that holds the certified fact."""
-    return project.relation("fact_voice_ai_sessions").rsplit(".", 1)[0]
 
 
 def export_metrics(
@@ -184,14 +101,15 @@ def export_metrics(
         If a query can't be compiled, the tables aren't certified, or the database refuses; the
         former tables stay.
     """
-    exports = exports_of(project, saved_queries)
-    if not exports:
+    wanted = exports_of(project, saved_queries)
+    if not wanted:
         raise UserError("no saved query has exports; give one an `exports:` block")
-    least = project.min_cohort_size
-    queries = [
-        {taken: _compile(export, compiler, taken) for taken in export.totals()}
-        for export in exports
-    ]
+    # What one table shows may reveal what another hides, so that all are planned together, also
+    # those that are left as they are.
+    planned = [StagedExport(export, number) for number, export in enumerate(exports_of(project))]
+    staged = [one for one in planned if one.export in wanted]
+    for one in staged:
+        one.compile(compiler)
     make_log(project, warehouse)
     schema = certified_schema(project)
     with warehouse.transaction() as transaction:
@@ -206,22 +124,19 @@ def export_metrics(
                 transaction.run(f"lock table {relation} in access share mode")
         build = _certified_build(project, transaction)
         ((exported_at,),) = transaction.run("select now() at time zone 'utc'")
+        for one in staged:
+            one.stage(transaction)
+        plan = _plan(project, compiler, transaction, planned)
         readers = _readers(project, warehouse, transaction)
         written = []
-        for number, (export, totals) in enumerate(zip(exports, queries, strict=True)):
+        for number, one in enumerate(staged):
+            export = one.export
+            one.hide(transaction, plan)
             _refuse_to_replace_others(project, export, transaction)
             new = f"{schema}.{quoted(IN_THE_MAKING.format(number))}"
-            columns = transaction.columns(totals[()])
-            select = " union all ".join(
-                _suppressing(export, query, columns, taken, least)
-                for taken, query in totals.items()
-            )
-            transaction.run(f"create table {new} as {select}")
+            rows, suppressed = one.write(transaction, new)
             for reader in readers:
                 transaction.run(f"grant select on {new} to {quoted(reader)}")
-            ((rows, suppressed),) = transaction.run(
-                f"select count(*), count(case when {SUPPRESSED} then 1 end) from {new}"
-            )
             entry = {
                 "table_name": export.table,
                 "saved_query": export.saved_query,
@@ -230,17 +145,48 @@ def export_metrics(
                 "certified_at": build.certified_at,
                 "row_count": rows,
                 "suppressed_row_count": suppressed,
-                "min_cohort_size": least,
+                "min_cohort_size": project.min_cohort_size,
             }
             transaction.insert(log_relation(project), entry)
             relation = f"{schema}.{quoted(export.table)}"
-            written.append((new, export.table, Exported(relation, rows, suppressed, build)))
+            written.append((one, new, Exported(relation, rows, suppressed, build)))
             progress(export.table)
+        _audit(plan, transaction, written)
         # Readers wait for whoever drops a table, so this comes last and takes no time.
-        for new, table, exported in written:
+        for one, new, exported in written:
             transaction.run(f"drop table if exists {exported.relation}")
-            transaction.run(f"alter table {new} rename to {quoted(table)}")
+            transaction.run(f"alter table {new} rename to {quoted(one.export.table)}")
     return [exported for _, _, exported in written]
+
+
+def _plan(
+    project: DbtProject,
+    compiler: MetricCompiler,
+    transaction: Transaction,
+    planned: Sequence[StagedExport],
+) -> Plan:
+    """Return what is hidden; MetricFlow computes what each session adds to each number."""
+    engine = project.connection.type
+
+    def ask(metrics: list[str], dimensions: list[str], conditions: Sequence[str]) -> Rows:
+        query = compiler.compile(metrics, [*dimensions, SESSION, USER], conditions)
+        return session_rows(transaction, engine, query, metrics, dimensions)
+
+    def fits(metrics: list[str], dimensions: list[str]) -> bool:
+        return {*dimensions} <= set(compiler.dimensions(metrics))
+
+    tables = [one.published for one in planned]
+    return Plan(tables, Definitions(project.semantics), project.min_cohort_size, ask, fits)
+
+
+def _audit(plan: Plan, transaction: Transaction, written: list) -> None:
+    """Refuse tables from which a hidden number can be computed."""
+    shown = (seen for one, new, _ in written for seen in one.shown(transaction, new))
+    if found := plan.audit(shown):
+        raise UserError(
+            f"export-metrics: hidden numbers could be computed from others ({', '.join(found)});"
+            " nothing was exported; export fewer totals or dimensions"
+        )
 
 
 def log_relation(project: DbtProject) -> str:
@@ -267,78 +213,6 @@ def lock_log(project: DbtProject, transaction: Transaction) -> None:
 def exported_tables(project: DbtProject, transaction: Transaction) -> set[str]:
     """Return the names of all tables that exports have made."""
     return {name for (name,) in transaction.run(f"select table_name from {log_relation(project)}")}
-
-
-def _export(saved_query: dict, export: dict) -> Export:
-    name, config = saved_query["name"], export["config"]
-    if config["export_as"] != "table":
-        raise UserError(
-            f"saved query {name}: export {export['name']} is a {config['export_as']};"
-            " say `export_as: table`"
-        )
-    if schema := export["unrendered_config"].get("schema"):
-        raise UserError(
-            f"saved query {name}: export {export['name']} names the schema {schema};"
-            " exports go to the certified schema, leave it out"
-        )
-    asked = saved_query["query_params"]
-    roll_up = saved_query["config"]["meta"].get(ROLL_UP, [])
-    if not isinstance(roll_up, list):
-        raise UserError(f"saved query {name}: {ROLL_UP} in its meta isn't a list of dimensions")
-    for dimension in roll_up:
-        if not any(f"'{dimension}'" in one for one in asked["group_by"]):
-            raise UserError(
-                f"saved query {name}: {ROLL_UP} in its meta names {dimension},"
-                " by which it does not group"
-            )
-    if roll_up and asked.get("limit"):
-        raise UserError(f"saved query {name}: has {ROLL_UP} and a limit, leave one of them out")
-    where = (asked.get("where") or {}).get("where_filters", [])
-    return Export(
-        table=config.get("alias") or export["name"],
-        saved_query=name,
-        metrics=tuple(asked["metrics"]),
-        group_by=tuple(asked["group_by"]),
-        where=tuple(one["where_sql_template"] for one in where),
-        order_by=tuple(asked.get("order_by") or ()),
-        limit=asked.get("limit"),
-        roll_up=tuple(roll_up),
-    )
-
-
-def _compile(export: Export, compiler: MetricCompiler, taken: tuple[str, ...]) -> str:
-    metrics = list(dict.fromkeys([*export.metrics, COHORT_SIZE]))
-    group_by = [one for one in export.group_by if not any(f"'{name}'" in one for name in taken)]
-    # The parts of a union have no order; dashboards sort.
-    order_by = () if export.roll_up else export.order_by
-    try:
-        return compiler.compile(metrics, group_by, export.where, order_by, export.limit)
-    except UserError as error:
-        raise UserError(
-            f"saved query {export.saved_query}: can't be asked together with {COHORT_SIZE},"
-            f" by which small cohorts are found: {error}"
-        ) from error
-
-
-def _suppressing(
-    export: Export, query: str, columns: dict[str, bool], taken: tuple[str, ...], least: int
-) -> str:
-    is_small = is_small_sql(quoted(COHORT_SIZE), least)
-    selected = []
-    for name, is_instant in columns.items():
-        if name in (*export.metrics, COHORT_SIZE):
-            continue
-        read = f"'{ALL}'" if name in taken else quoted(name)
-        if is_instant:
-            # PostgreSQL truncates dates to instants with a zone, which each reader sees in theirs.
-            read = f"cast({read} as timestamp)"
-        elif name in export.roll_up:
-            read = f"cast({read} as text)"
-        selected.append(f"{read} as {quoted(name)}")
-    selected.append(f"{is_small} as {SUPPRESSED}")
-    for name in map(quoted, export.metrics):
-        selected.append(f"case when not ({is_small}) then {name} end as {name}")
-    return f"select {', '.join(selected)} from (\n{query}\n) as metrics"
 
 
 def _read_relations(project: DbtProject) -> list[str]:

@@ -7,7 +7,7 @@ result tables of analyses. The size itself is the metric ``voice_ai_cohort_size`
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,18 +42,13 @@ def is_small(size: float, minimum: int, eligible: float | None = None) -> bool:
     return eligible is not None and 0 < eligible < minimum
 
 
-def is_small_sql(size: str, minimum: int) -> str:
-    """Return the rule of `is_small` as SQL over a column that holds the cohort's size."""
-    return f"coalesce({size}, 0) < {minimum}"
-
-
 def suppress(
     cohorts: pd.DataFrame, min_cohort_size: int, results: Sequence[str] = ()
 ) -> pd.DataFrame:
     """Return the cohorts of one dimension with the reason why each must not be shown.
 
-    The total is shown elsewhere, so a single suppressed cohort could be computed from the others.
-    The smallest of the others is therefore suppressed too.
+    The total is shown elsewhere, so that a single suppressed cohort could be computed from the
+    others. Another is therefore suppressed too.
 
     Parameters
     ----------
@@ -69,22 +64,65 @@ def suppress(
     pandas.DataFrame
         The same rows with the reason in `suppressed`, which is empty for cohorts to show.
     """
-    sizes = [
-        cohort_size(*row) for row in cohorts[[USERS, SESSIONS]].itertuples(index=False, name=None)
+    (suppressed,) = suppress_together([(cohorts, {"": "cohort"})], min_cohort_size, results=results)
+    return suppressed
+
+
+def suppress_together(
+    tables: Sequence[tuple[pd.DataFrame, Mapping[str, str]]],
+    min_cohort_size: int,
+    numbers: Sequence[str] = (SESSIONS,),
+    results: Sequence[str] = (),
+) -> list[pd.DataFrame]:
+    """Return tables of cohorts with the reason why each cohort must not be shown.
+
+    Parameters
+    ----------
+    tables : sequence of (pandas.DataFrame, dict of str to str)
+        As for `suppress`, each with its dimensions and the columns that hold them. Cohorts by two
+        dimensions add up to those by one of them, and all to the total, which is shown.
+    min_cohort_size : int
+        The fewest users of a cohort that is shown.
+    numbers : sequence of str
+        Columns that add up and must not be computed.
+    results : sequence of str
+        As for `suppress`.
+
+    Returns
+    -------
+    list of pandas.DataFrame
+        The same tables with the reason in `suppressed`.
+    """
+    import numpy as np
+    import pandas as pd
+
+    from voice_ai_analytics.metrics.disclosure.tables import Cohorts, hidden
+
+    # A table of some of the cohorts only has no part in the total.
+    sums = [table[list(numbers)].sum() for table, _ in tables]
+    whole = max(sums, key=lambda one: one.sum()).to_frame().T
+    everyone = Cohorts(pd.DataFrame(index=[0]), whole, np.array([np.inf]), np.array([True]))
+    made, small = [everyone], [np.array([False])]
+    for table, names in tables:
+        sizes = np.array(
+            [cohort_size(*row) for row in table[[USERS, SESSIONS]].itertuples(False, None)],
+            dtype=float,
+        )
+        eligible = table[ELIGIBLE] if ELIGIBLE in table else [None] * len(table)
+        keys = table[list(names.values())].set_axis(list(names), axis=1)
+        stays = keys.iloc[:, 0].isin(list(results)).to_numpy(dtype=bool)
+        is_few = [
+            is_small(size, min_cohort_size, some)
+            for size, some in zip(sizes, eligible, strict=True)
+        ]
+        small.append(np.array(is_few, dtype=bool) & ~stays)
+        made.append(Cohorts(keys, table[list(numbers)], sizes, stays))
+    closed = hidden(made, small, min_cohort_size)
+    reasons = [SMALL.format(min_cohort_size), PROTECTING, ""]
+    return [
+        table.assign(suppressed=np.select([few, also], reasons[:2], ""))
+        for (table, _), few, also in zip(tables, small[1:], closed[1:], strict=True)
     ]
-    eligible = cohorts[ELIGIBLE] if ELIGIBLE in cohorts else [None] * len(sizes)
-    reasons, shown = [], []
-    for number, (cohort, size, some) in enumerate(
-        zip(cohorts["cohort"], sizes, eligible, strict=True)
-    ):
-        is_group = cohort not in results
-        hidden = is_group and is_small(size, min_cohort_size, some)
-        reasons.append(SMALL.format(min_cohort_size) if hidden else "")
-        if is_group and not hidden:
-            shown.append(number)
-    if any(reasons) and shown:
-        reasons[min(shown, key=lambda number: sizes[number])] = PROTECTING
-    return cohorts.assign(suppressed=reasons)
 
 
 def suppressed_comparison(cohorts: pd.DataFrame, group: str | None, reference: str | None) -> str:

@@ -21,6 +21,7 @@ from voice_ai_analytics.metrics.suppression import (
     cohort_size,
     is_small,
     suppress,
+    suppress_together,
     suppressed_comparison,
 )
 from voice_ai_analytics.rates import ABANDONMENT, COMPLETION, ERROR_TURN, Rate
@@ -140,8 +141,14 @@ def gather(
     weekly = (COMPLETION, ABANDONMENT, ERROR_TURN, *ERROR_TYPES)
     compared = {gap.dimension: cohorts(SESSION + gap.dimension, of=[COMPLETION]) for gap in GAPS}
     channels = cohorts(SESSION + "channel", of=(COMPLETION, SESSION_ERROR, *means))
-    languages = cohorts(SESSION + "language", of=(COMPLETION, LOW_CONFIDENCE, ASR_CONFIDENCE))
-    releases = cohorts(SESSION + "asr_model", SESSION + "language", of=[ERROR_TURN])
+    by_language = (COMPLETION, LOW_CONFIDENCE, ASR_CONFIDENCE)
+    languages = groups(SESSIONS, USERS, *by_language, by=[SESSION + "language"])
+    releases = groups(SESSIONS, USERS, ERROR_TURN, by=[SESSION + "asr_model", SESSION + "language"])
+    columns = {"asr_model": "cohort", "language": SESSION + "language"}
+    # The releases of a language add up to it.
+    languages, releases = suppress_together(
+        [(languages, {"language": "cohort"}), (releases, columns)], min_cohort_size
+    )
     active = groups(ACTIVE_USERS, by=[WEEK])
     few = active[ACTIVE_USERS] < min_cohort_size
     active["suppressed"] = few.map({True: SMALL.format(min_cohort_size), False: ""})

@@ -1,0 +1,1 @@
+"""Statistical disclosure control: which numbers to hide, and the proof that they stay hidden."""
