@@ -418,8 +418,8 @@ def correct(project: Project) -> None:
         f" from voice_ai_raw.turns where turn_id = 'call-{MOVED_ANEW}/2'",
         f"update voice_ai_raw.sessions set outcome_raw = 'failed', loaded_at = {then}"
         f" where session_id = 'call-{CORRECTED}'",
-        f"update voice_ai_raw.sessions set started_at = timestamp '2026-03-13 12:00:00', loaded_at = {then}"
-        f" where session_id = 'call-{CURED}'",
+        f"update voice_ai_raw.sessions set started_at = timestamp '2026-03-13 12:00:00',"
+        f" loaded_at = {then} where session_id = 'call-{CURED}'",
         f"update voice_ai_raw.users set region = 'Urban' where user_id = 'user-{USER}'",
     ):
         project.rows(statement)
