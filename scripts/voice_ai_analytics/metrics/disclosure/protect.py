@@ -104,7 +104,11 @@ def protect(
                 is_inside = failures < INSIDE
                 signs = rng.choice([-1.0, 1.0], len(left)) if failures else np.ones(len(left))
                 more = _cover(secret, left, closed, price, signs, is_inside, rng)
-                failures = 0 if more is not None else failures + 1
+                if more is None:
+                    failures += 1
+                else:
+                    # Where what was hidden didn't do, one more try is enough after each step.
+                    failures = 0 if is_inside else INSIDE - 1
                 if failures > MOST_FAILURES:
                     # Only fractions would do; another hidden group gives whole steps more room.
                     more, failures = _partners(secret, left, closed, weight), 0
