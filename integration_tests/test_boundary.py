@@ -202,7 +202,8 @@ WRONG_VARS = {
     "voice_ai_min_cohort_size: -1": "takes a whole number of at least 1, not -1",
     "voice_ai_keep_transcripts: sometimes": "takes true or false, not",
     "voice_ai_low_asr_confidence: 50": "takes a number from 0 to 1, not 50",
-    "voice_ai_source_tables: calls": "takes a dictionary, such as {sessions: bot_sessions}, not",
+    "voice_ai_source_tables: calls": "takes a dictionary with names for sessions, turns,",
+    "voice_ai_source_tables: {session: calls}": "takes a dictionary with names for sessions, turns,",
 }
 
 
@@ -216,6 +217,24 @@ def test_a_value_that_a_var_does_not_take_stops_the_parser(consumer, setting) ->
     assert done.returncode == 2
     name = setting.split(":")[0]
     assert f"var {name} {WRONG_VARS[setting]}" in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["voice_ai_min_cohort: 9", "voice_ai_analytics: {voice_ai_min_cohort: 9}", "--vars"],
+)
+def test_a_var_that_does_not_exist_stops_the_parser(consumer, setting) -> None:
+    made = consumer(None, "duckdb")
+    said = ("--vars", "voice_ai_min_cohort: 9") if setting == "--vars" else ()
+    written = "a_var_of_the_host: 1" if said else setting
+    (made.directory / "dbt_project.yml").write_text(
+        f"{PROJECT.split('vars')[0]}vars: {{{written}}}\n"
+    )
+    done = made.dbt("parse", *said, check=False)
+    assert done.returncode == 2
+    told = " ".join(done.stdout.split())
+    assert "there is no var voice_ai_min_cohort; voice_ai_analytics has" in told
+    assert "voice_ai_min_cohort_size" in told
 
 
 def test_raw_tables_may_lie_in_another_database(consumer) -> None:

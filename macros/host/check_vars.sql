@@ -1,6 +1,10 @@
-{#- Stops dbt's parser with one line if a var of this package has a value that it doesn't take. The macro user_attributes
-    checks its own. -#}
+{#- Stops dbt's parser with one line if a var of this package has a value that it doesn't take, or if there is no such var.
+    The macro user_attributes checks its own. -#}
 {% macro check_vars() -%}
+    {%- set tables = ['sessions', 'turns', 'users', 'asr_references', 'asr_word_errors'] -%}
+    {%- set names = [
+        'voice_ai_source_schema', 'voice_ai_source_database', 'voice_ai_outcome_mapping'
+    ] -%}
     {%- set flags_of_package = [
         'voice_ai_keep_transcripts', 'voice_ai_fact_turns', 'voice_ai_snapshot', 'voice_ai_semantic_models',
         'voice_ai_time_spine'
@@ -20,11 +24,19 @@
     {%- if threshold is not number or threshold is boolean or not 0 <= threshold <= 1 -%}
         {%- do wrong.update({'voice_ai_low_asr_confidence': 'a number from 0 to 1'}) -%}
     {%- endif -%}
-    {%- if var('voice_ai_source_tables', {}) is not mapping -%}
-        {%- do wrong.update({'voice_ai_source_tables': 'a dictionary, such as {sessions: bot_sessions}'}) -%}
+    {%- set named = var('voice_ai_source_tables', {}) -%}
+    {%- if named is not mapping or named | reject('in', tables) | list -%}
+        {%- do wrong.update({'voice_ai_source_tables': 'a dictionary with names for ' ~ tables | join(', ')}) -%}
     {%- endif -%}
-    {%- for name in ['voice_ai_source_schema', 'voice_ai_source_database', 'voice_ai_outcome_mapping'] -%}
+    {%- for name in names -%}
         {%- if (var(name, none) or '') is not string -%} {%- do wrong.update({name: 'a name'}) -%} {%- endif -%}
+    {%- endfor -%}
+    {%- set known = flags_of_package + least.keys() | list + names
+        + ['voice_ai_low_asr_confidence', 'voice_ai_source_tables', 'voice_ai_user_attributes'] -%}
+    {%- for name in voice_ai_analytics.given_vars() if name.startswith('voice_ai_') and name not in known -%}
+        {%- do exceptions.raise_compiler_error(
+            'there is no var ' ~ name ~ '; voice_ai_analytics has ' ~ known | sort | join(', ')
+        ) -%}
     {%- endfor -%}
     {%- for name, takes in wrong.items() -%}
         {%- do exceptions.raise_compiler_error('var ' ~ name ~ ' takes ' ~ takes ~ ', not ' ~ tojson(var(name))) -%}
