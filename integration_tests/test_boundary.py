@@ -202,8 +202,8 @@ WRONG_VARS = {
     "voice_ai_min_cohort_size: -1": "takes a whole number of at least 1, not -1",
     "voice_ai_keep_transcripts: sometimes": "takes true or false, not",
     "voice_ai_low_asr_confidence: 50": "takes a number from 0 to 1, not 50",
-    "voice_ai_source_tables: calls": "takes a dictionary with names for sessions, turns,",
-    "voice_ai_source_tables: {session: calls}": "takes a dictionary with names for sessions, turns,",
+    "voice_ai_source_tables: calls": "takes a dictionary with names for sessions,",
+    "voice_ai_source_tables: {session: calls}": "takes a dictionary with names for sessions,",
 }
 
 
