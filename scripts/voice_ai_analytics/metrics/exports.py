@@ -127,7 +127,9 @@ def export_metrics(
         for one in staged:
             one.stage(transaction)
         plan = _plan(project, compiler, transaction, planned)
-        readers = _readers(project, warehouse, transaction)
+        # Who may read the log may read what is exported: a new table needs no new grants.
+        is_postgres = warehouse.engine == "postgres"
+        readers = transaction.readers(log_relation(project)) if is_postgres else []
         written = []
         for number, one in enumerate(staged):
             export = one.export
@@ -232,26 +234,6 @@ def _certified_build(project: DbtProject, transaction: Transaction) -> Certified
     names = list(transaction.columns(query))
     rows = [dict(zip(names, row, strict=True)) for row in transaction.run(query)]
     return certified_build(rows)
-
-
-def _readers(project: DbtProject, warehouse: Warehouse, transaction: Transaction) -> list[str]:
-    """Return who may read the log, and so what is exported: a new table needs no new grants."""
-    if warehouse.engine != "postgres":
-        return []
-    rows = transaction.run(
-        """
-        select distinct pg_roles.rolname
-        from pg_class, aclexplode(pg_class.relacl) as granted, pg_roles
-        where
-            pg_class.oid = cast(%s as regclass)
-            and pg_roles.oid = granted.grantee
-            and granted.privilege_type = 'SELECT'
-            and granted.grantee <> pg_class.relowner
-        order by pg_roles.rolname
-        """,
-        log_relation(project),
-    )
-    return [name for (name,) in rows]
 
 
 def _refuse_to_replace_others(
