@@ -22,6 +22,8 @@ USER_SESSIONS = """
 RURAL, URBAN, VOICE = "lower(region) = 'rural'", "lower(region) = 'urban'", "channel = 'voice'"
 FIRST_TIME = "cast(is_first_time_digital_user as boolean)"
 LAST_START = "timestamp '2024-01-16 12:00:00'"
+CURRENT_CALL = """tool_name is not null and session_id <> 's99'
+    and not (session_id = 's01' and tool_call_id = 'c2' and is_successful = false)"""
 HEARD = "coalesce(not is_cancelled, true)"
 SPOKEN = f"(case when {HEARD} then extract(epoch from (ended_at - started_at)) else 0 end)"
 TIMED = """session_id in (
@@ -230,6 +232,18 @@ HAND_WRITTEN = {
         """,
         3,
     ),
+    # c2 of s01 was updated, s99 is no session, c4 names no tool, and c1 of s09 doesn't tell.
+    "voice_ai_tool_calls": (f"select count(*) from tool_calls where {CURRENT_CALL}", 5),
+    "voice_ai_tool_call_success_rate": (
+        share("is_successful", f"is_successful is not null and {CURRENT_CALL}", "tool_calls"),
+        3 / 4,
+    ),
+    # An oracle is no evaluator, "perhaps" is no verdict, and e1 of s03 has none.
+    "voice_ai_evaluations": ("select count(*) from evaluations where evaluator <> 'oracle'", 6),
+    "voice_ai_evaluation_pass_rate": (
+        share("passed = 'true'", "evaluator <> 'oracle' and passed <> 'perhaps'", "evaluations"),
+        3 / 4,
+    ),
     "voice_ai_resolution_rate": (share("resolution = 'resolved'", "resolution is not null"), 3 / 5),
     "voice_ai_resolution_assessed_rate": (share("resolution is not null", "true"), 5 / 12),
     # t06 interrupts, but only to signal listening.
@@ -312,6 +326,64 @@ def test_metric_equals_the_query_and_the_count_by_eye(metric, project, answers) 
     ((by_hand,),) = in_raw_schema(project, query)
     assert float(by_hand) == pytest.approx(by_eye, abs=1e-9)
     assert answers[metric] == pytest.approx(by_eye, abs=1e-9)
+
+
+def test_evaluations_are_told_apart_by_criterion_evaluator_and_version(project) -> None:
+    dimensions = [f"voice_ai_evaluation__{one}" for one in ("criterion", "evaluator_version")]
+    rows = project.mf(
+        "--metrics", "voice_ai_evaluation_pass_rate", "--group-by", ",".join(dimensions)
+    )
+    rates = {
+        tuple(row[name] for name in dimensions): row["voice_ai_evaluation_pass_rate"]
+        for row in rows
+    }
+    assert rates == {
+        ("helpful", "judge-1"): "0.5",
+        ("helpful", "judge-2"): "1.0",
+        ("helpful", ""): "",
+        ("polite", ""): "1.0",
+    }
+
+
+def test_latencies_are_told_apart_by_anchor(project) -> None:
+    rows = project.mf(
+        *("--metrics", "voice_ai_response_latency_p50_ms"),
+        *("--group-by", "voice_ai_turn__latency_anchor"),
+    )
+    medians = {
+        row["voice_ai_turn__latency_anchor"]: row["voice_ai_response_latency_p50_ms"]
+        for row in rows
+    }
+    # 400 and 600; 1000 (800 was never heard); 500, 300, 700, 900 and 100.
+    assert {anchor: float(median) for anchor, median in medians.items() if median} == {
+        "speech_end": 500,
+        "end_of_turn": 1000,
+        "unknown": 500,
+    }
+
+
+def test_tool_calls_and_evaluations_that_do_not_count_are_in_quarantine(project) -> None:
+    quarantine = "main_voice_ai_staging.quarantine_voice_ai__"
+    rows = project.rows(
+        "select session_id, tool_call_id, quarantine_reasons"
+        f" from {quarantine}tool_calls order by 1, 2"
+    )
+    assert rows == [
+        ("s01", "c2", "duplicate"),
+        ("s04", "c4", "missing_tool_name"),
+        ("s99", "c9", "unknown_session"),
+    ]
+    rows = project.rows(f"select session_id, quarantine_reasons from {quarantine}evaluations")
+    assert rows == [("s09", "unknown_evaluator")]
+    rows = project.rows(
+        "select table_name, session_id, row_id, unreadable_values, quarantine_reasons"
+        f" from {quarantine}values order by 1, 2"
+    )
+    assert rows == [
+        ("evaluations", "s09", "e2", "passed=perhaps", "impossible_passed"),
+        ("tool_calls", "s04", "c3", "duration_ms=-5", "impossible_duration_ms"),
+        ("tool_calls", "s09", "c2", "started_at=soon", "impossible_started_at"),
+    ]
 
 
 def test_weekly_active_users_count_the_six_days_before(project) -> None:

@@ -39,6 +39,24 @@
                 'is_interruption': 'is not null', 'is_backchannel': 'is not null', 'is_cancelled': 'is not null'
             }
         },
+        'tool_calls': {
+            'required': ['tool_call_id', 'session_id', 'platform', 'tool_name'],
+            'columns': {
+                'tool_call_id': 'text', 'session_id': 'text', 'platform': 'text', 'turn_id': 'text', 'tool_name': 'text',
+                'started_at': 'timestamp', 'duration_ms': 'number', 'is_successful': 'boolean', 'error_type': 'text',
+                'updated_at': 'timestamp', 'loaded_at': 'timestamp'
+            },
+            'measurements': {'started_at': 'is not null', 'duration_ms': '>= 0', 'is_successful': 'is not null'}
+        },
+        'evaluations': {
+            'required': ['evaluation_id', 'session_id', 'platform', 'criterion', 'evaluator'],
+            'columns': {
+                'evaluation_id': 'text', 'session_id': 'text', 'platform': 'text', 'turn_id': 'text', 'criterion': 'text',
+                'evaluator': 'code', 'evaluator_version': 'text', 'passed': 'boolean', 'score': 'number', 'label': 'text',
+                'updated_at': 'timestamp', 'loaded_at': 'timestamp'
+            },
+            'measurements': {'passed': 'is not null', 'score': 'is not null'}
+        },
         'users': {
             'required': ['user_id'],
             'columns': {
