@@ -65,6 +65,7 @@ GOOD = {
             None: "unknown",
         },
         "csat_score": {None: None, "5": 5, "1": 1},
+        "resolution": {None: None, "Resolved": "resolved", "unresolved": "unresolved"},
         "updated_at": UPDATES,
     },
     "turns": {
@@ -76,6 +77,9 @@ GOOD = {
         "asr_confidence": {None: None, "0.1": 0.1, "0.7": 0.7, "1": 1},
         "error_type": {None: None, "noise": "noise", "No_Input": "no_input", "gremlins": "other"},
         "is_interruption": {None: None, "Yes": True, "f": False},
+        "is_backchannel": {None: None, "true": True, "N": False},
+        "started_at": {None: None, "2026-03-01T10:00:00Z": at(1, 10)},
+        "ended_at": {None: None, "2026-03-01 10:00:05": at(1, 10) + timedelta(seconds=5)},
         "updated_at": UPDATES,
     },
     "users": {
@@ -114,7 +118,11 @@ BAD = {
 }
 # Texts that cost only their value: measurements that can't be right.
 IMPOSSIBLE = {
-    "sessions": {"duration_seconds": ["-1", "1e10", "NaN"], "csat_score": ["0", "five"]},
+    "sessions": {
+        "duration_seconds": ["-1", "1e10", "NaN"],
+        "csat_score": ["0", "five"],
+        "resolution": ["so so"],
+    },
     "turns": {"asr_confidence": ["1.01", "high"], "is_interruption": ["maybe"]},
     "users": {},
 }
@@ -371,6 +379,7 @@ class Stream:
                 "started_at": session["started_at"],
                 "outcome": session["outcome_raw"],
                 "csat_score": session["csat_score"],
+                "resolution": session["resolution"],
                 "is_deleted_upstream": key in left,
                 **dict.fromkeys(JOURNEY),
             }
@@ -450,7 +459,23 @@ def count_turns(turns):
         for turn in turns
         if turn["speaker"] == "user" and turn["asr_confidence"] is not None
     ]
+    barge_ins = [
+        turn["is_interruption"]
+        for turn in turns
+        if turn["speaker"] == "user"
+        and not turn["is_backchannel"]
+        and turn["is_interruption"] is not None
+    ]
+    spoken = [turn for turn in turns if turn["speaker"] != "system"]
+    timed = [turn for turn in spoken if turn["started_at"] and turn["ended_at"]]
+    is_timed = spoken and timed == spoken
     return {
+        "barge_in_known_turn_count": len(barge_ins),
+        "barge_in_turn_count": sum(barge_ins),
+        "untimed_turn_count": len(spoken) - len(timed),
+        "user_speaking_seconds": (
+            sum(5 for turn in timed if turn["speaker"] == "user") if is_timed else None
+        ),
         "turn_count": len(turns),
         "user_turn_count": sum(turn["speaker"] == "user" for turn in turns),
         "error_turn_count": sum(turn["error_type"] is not None for turn in turns),

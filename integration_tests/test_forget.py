@@ -77,13 +77,16 @@ def test_a_session_is_forgotten_and_no_other(project) -> None:
     key = session_key("alpha", "s04")
     assert {"fact_voice_ai_sessions", "fact_voice_ai_turns"} <= rows_with(project, key).keys()
     others = rows_with(project, session_key("alpha", "s05"))
-    for table in ("sessions", "turns"):
+    asked = ("--platform", "alpha", "--session", "s04")
+    for table in ("sessions", "turns", "tool_calls"):
+        refused = project.command("voice-ai", "forget", *asked, check=False)
+        assert "of input_voice_ai__tool_calls" in refused.stderr
         project.rows(f"delete from main_raw.{table} where session_id = 's04'")
-    told = forget(project, "--platform", "alpha", "--session", "s04")
+    told = forget(project, *asked)
     assert "fact_voice_ai_sessions" in told
     assert rows_with(project, key, "s04") == {}
     assert rows_with(project, session_key("alpha", "s05")) == others
-    assert forget(project, "--platform", "alpha", "--session", "s04").startswith("Nothing to")
+    assert forget(project, *asked).startswith("Nothing to")
 
 
 def test_a_user_is_forgotten_with_all_their_sessions(project) -> None:
@@ -97,17 +100,21 @@ def test_a_user_is_forgotten_with_all_their_sessions(project) -> None:
     assert {
         "asr_word_errors",
         "fact_voice_ai_asr_evaluations",
+        "fact_voice_ai_evaluations",
         "fact_voice_ai_sessions",
+        "fact_voice_ai_tool_calls",
         "fact_voice_ai_turns",
         "int_voice_ai__users",
         "quarantine_voice_ai__sessions",
+        "quarantine_voice_ai__tool_calls",
         "quarantine_voice_ai__turns",
         "quarantine_voice_ai__users",
         "quarantine_voice_ai__values",
         "voice_ai_session_outcomes",
         "voice_ai_session_versions",
     } <= held.keys()
-    project.rows("delete from main_raw.turns where session_id in ('s01', 's02', 's03')")
+    for table in ("turns", "tool_calls", "evaluations"):
+        project.rows(f"delete from main_raw.{table} where session_id in ('s01', 's02', 's03')")
     project.rows("delete from main_raw.sessions where user_id = 'u1'")
     project.rows("delete from main_raw.users where user_id = 'u1'")
     forget(project, "--user", "u1")

@@ -52,8 +52,16 @@ TIMES = ("started_at", "ended_at", "updated_at", "loaded_at")
 NUMBERS = (
     *("duration_seconds", "csat_score", "cost_usd"),
     *("asr_confidence", "intent_confidence", "response_latency_ms"),
+    *("asr_cost_usd", "endpointing_ms", "tts_first_audio_ms"),
 )
-INTEGERS = ("turn_count", "turn_index")
+INTEGERS = ("turn_count", "turn_index", "llm_input_tokens")
+# Labels of which all others are impossible.
+CODES = {
+    "direction": ("inbound", "outbound"),
+    "resolution": ("resolved", "unresolved"),
+    "resolution_source": ("user", "agent", "model", "rule"),
+    "latency_anchor": ("speech_end", "end_of_turn", "transcript", "unknown"),
+}
 # What makes a measurement possible; an impossible one costs only its value.
 MEASUREMENTS = {
     "sessions": {
@@ -61,16 +69,29 @@ MEASUREMENTS = {
         "turn_count": (0, math.inf),
         "csat_score": (1, 5),
         "cost_usd": (0, math.inf),
+        "asr_cost_usd": (0, math.inf),
+        "llm_input_tokens": (0, math.inf),
+        "direction": ("", "~"),
+        "resolution": ("", "~"),
+        "resolution_source": ("", "~"),
     },
     "turns": {
         "asr_confidence": (0, 1),
         "intent_confidence": (0, 1),
         "response_latency_ms": (0, math.inf),
+        "latency_anchor": ("", "~"),
+        "endpointing_ms": (0, math.inf),
+        "tts_first_audio_ms": (0, math.inf),
         "is_interruption": (0, 1),
+        "is_backchannel": (0, 1),
+        "is_cancelled": (0, 1),
     },
     "users": {},
 }
-BOOLEANS = ("is_interruption", "has_disability", "is_first_time_digital_user")
+BOOLEANS = (
+    *("is_interruption", "is_backchannel", "is_cancelled"),
+    *("has_disability", "is_first_time_digital_user"),
+)
 # A valid row of each table. Each has a unique badge in its id, and in one more place.
 BASE = {
     "sessions": {
@@ -89,6 +110,12 @@ BASE = {
         "asr_model": "asr-1",
         "csat_score": "4",
         "cost_usd": "0.25",
+        "account": "north",
+        "direction": "Inbound",
+        "resolution": "resolved",
+        "resolution_source": "model",
+        "asr_cost_usd": "0.05",
+        "llm_input_tokens": "1200",
         "updated_at": "2026-03-02",
         "loaded_at": "2026-03-03 04:00:00",
     },
@@ -105,7 +132,12 @@ BASE = {
         "intent_confidence": "0.5",
         "error_type": "noise",
         "response_latency_ms": "640",
+        "latency_anchor": "end of turn",
+        "endpointing_ms": "300",
+        "tts_first_audio_ms": "150.5",
         "is_interruption": "yes",
+        "is_backchannel": "no",
+        "is_cancelled": "f",
         "transcript": "pay my bill",
         "updated_at": "2026-03-02",
         "loaded_at": "2026-03-03 04:00:00",
@@ -201,6 +233,10 @@ STRANGE_WORDS = {
     "language": "english|ENGLISH|en|EN_us|zh-hant-tw|pt-BR-x|pt-Bß|deu|123|-",
     "outcome_raw": "Hung Up|timed-out|VOICEMAIL|no answer|done?|user__hangup",
     "speaker": "User|ASSISTANT|system|Agent|BOT|customer|Caller|human|users|us er|supervisor",
+    "direction": "INBOUND|outbound |web call|in_bound",
+    "resolution": "Resolved|unresolved|un-resolved|success",
+    "resolution_source": "USER|agent|model|Rule|survey",
+    "latency_anchor": "speech end|END-OF-TURN|transcript|Unknown|vad",
     "error_type": "NOISE|No_Input|no-input|misunderstanding|repeat|x",
     "session_id": "home| home |HOME|away",
     "platform": "bot| bot|BOT|bot2",
@@ -267,6 +303,8 @@ TYPED = {
         "turn_count": "bigint",
         "csat_score": "numeric(20, 6)",
         "cost_usd": "double precision",
+        "asr_cost_usd": "numeric(20, 6)",
+        "llm_input_tokens": "bigint",
         "updated_at": "date",
         "loaded_at": "timestamptz",
     },
@@ -277,7 +315,9 @@ TYPED = {
         "asr_confidence": "real",
         "intent_confidence": "numeric(20, 6)",
         "response_latency_ms": "integer",
+        "endpointing_ms": "integer",
         "is_interruption": "boolean",
+        "is_cancelled": "boolean",
         "updated_at": "timestamp",
         "loaded_at": "timestamp",
     },
@@ -452,6 +492,9 @@ def read(column, given, kind):
         return to_utc(instant) if 1900 <= instant.year <= 2199 else UNREADABLE
     if column in BOOLEANS:
         return read_boolean(text)
+    if column in CODES:
+        code = re.sub("[ -]", "_", text.translate(SMALL))
+        return code if code in CODES[column] else UNREADABLE
     if column not in NUMBERS + INTEGERS:
         return text
     value = read_number(text) if kind == "text" else float(text)
@@ -526,7 +569,9 @@ def owed_session(value, days):
     return {
         **{name: value[name] for name in ("session_id", "platform", "started_at", "outcome_raw")},
         **{name: value[name] for name in ("transfer_reason", "bot_version", "asr_model")},
-        **{name: value[name] for name in ("csat_score", "cost_usd")},
+        **{name: value[name] for name in ("csat_score", "cost_usd", "asr_cost_usd")},
+        **{name: value[name] for name in ("account", "direction", "llm_input_tokens")},
+        **{name: value[name] for name in ("resolution", "resolution_source")},
         "user_key": value["user_id"],
         "channel": channel and (channel if channel in CHANNELS else "other"),
         "language": value["language"] and owed_language(value["language"]),
@@ -562,9 +607,14 @@ CAPITAL = str.maketrans(ascii_lowercase, ascii_uppercase)
 def owed_turn(value, days):
     names = ("turn_id", "platform", "turn_index", "started_at", "asr_confidence", "intent")
     error = value["error_type"] and value["error_type"].lower()
+    is_heard = not value["is_cancelled"]
+    stages = ("response_latency_ms", "endpointing_ms", "tts_first_audio_ms")
+    has_latency = is_heard and value["response_latency_ms"] is not None
     return {
         **{name: value[name] for name in names},
-        **{name: value[name] for name in ("intent_confidence", "response_latency_ms")},
+        **{name: value[name] if is_heard else None for name in stages},
+        **{name: value[name] for name in ("is_backchannel", "is_cancelled", "intent_confidence")},
+        "latency_anchor": (value["latency_anchor"] or "unknown") if has_latency else None,
         "speaker": SPEAKERS[value["speaker"].lower()],
         "ended_at": None if "ended_at" in days else value["ended_at"],
         "error_type": error and (error if error in ERRORS else "other"),

@@ -28,7 +28,7 @@ TIME_SPINE, SNAPSHOTS = "models/time_spine", "snapshots"
 ORDER = {layer: position for position, layer in enumerate(LAYERS)}
 ORDER |= {SNAPSHOTS: ORDER["models/marts"]}
 
-MODELS, MODEL_LINES, MACRO_LINES, VARS = 35, 120, 60, 13
+MODELS, MODEL_LINES, MACRO_LINES, VARS = 43, 120, 60, 13
 
 
 def folder(node: dict) -> str:

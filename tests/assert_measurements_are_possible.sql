@@ -2,25 +2,30 @@
 -- null, and metrics rest on the few that happen to fit. Compares values with values: rows without one say nothing.
 -- Reads only platforms with an impossible value.
 {%- set build = voice_ai_analytics.this_build() -%}
-{%- set measurements = {
-    'sessions': voice_ai_analytics.input_contract('sessions').measurements,
-    'turns': voice_ai_analytics.input_contract('turns').measurements
-} %}
+{%- set measurements, rows, bad = {}, {}, {} -%}
+{%- for table in ['sessions', 'turns', 'tool_calls', 'evaluations'] -%}
+    {%- do measurements.update({table: voice_ai_analytics.input_contract(table).measurements}) -%}
+    {%- set is_read_by_batch = table in ['sessions', 'turns'] -%}
+    {%- do rows.update({table: voice_ai_analytics.rows_of_build(table, build) if is_read_by_batch
+        else ref('stg_voice_ai__' ~ table ~ '_typed')}) -%}
+    {%- do bad.update({table: ref('int_voice_ai__' ~ table ~ '_versions') if is_read_by_batch else rows[table]}) -%}
+{%- endfor %}
 
 with
-{% for table in ['sessions', 'turns'] %}
+{% for table in measurements %}
 {{ table }}_values as (
 
     select
         {%- for name in measurements[table] %}
         count(given.{{ name }}) as {{ name }}_possible,
-        count(case when given.value_quarantine_reasons like '%impossible_{{ name }}%' then 1 end) as {{ name }}_impossible,
+        count(case when given.value_quarantine_reasons || ',' like '%impossible_{{ name }},%' then 1 end)
+            as {{ name }}_impossible,
         {%- endfor %}
         given.platform
-    from {{ voice_ai_analytics.rows_of_build(table, build) }} as given
+    from {{ rows[table] }} as given
     inner join (
         select distinct platform
-        from {{ ref('int_voice_ai__' ~ table ~ '_versions') }}
+        from {{ bad[table] }}
         where value_quarantine_reasons is not null and quarantine_reasons is null
     ) as concerned on given.platform = concerned.platform
     where given.quarantine_reasons is null
@@ -30,6 +35,7 @@ with
 {% endfor %}
 judged as (
     {% for table in measurements %}
+    {%- set is_last_table = loop.last %}
     {%- for name in measurements[table] %}
     select
         '{{ table }}' as table_name,
@@ -39,7 +45,7 @@ judged as (
         sum({{ name }}_impossible) as impossible_values
     from {{ table }}_values
     group by rollup(platform)
-    {{ "union all" if table == 'sessions' or not loop.last }}
+    {{ "union all" if not (is_last_table and loop.last) }}
     {%- endfor %}
     {%- endfor %}
 

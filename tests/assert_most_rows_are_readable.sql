@@ -20,6 +20,16 @@ with rows_read as (
         sum(rejected_turn_count) as bad_rows
     from {{ ref('int_voice_ai__turns_rolled_up') }}
     group by platform
+    {%- for table in ['tool_calls', 'evaluations'] %}
+    union all
+    select
+        '{{ table }}' as table_name,
+        platform,
+        count(*) as raw_rows,
+        count(quarantine_reasons) as bad_rows
+    from {{ ref('stg_voice_ai__' ~ table ~ '_typed') }}
+    group by platform
+    {%- endfor %}
 
 )
 
@@ -35,4 +45,5 @@ having
     (platform is not null or grouping(platform) = 1)
     and sum(bad_rows) * 2 > sum(raw_rows)
     -- A batch, or a stray platform, can be a handful of rows, of which a few bad ones aren't a broken export.
-    and (sum(bad_rows) >= 10{{ ' or grouping(platform) = 1' if build.is_full }})
+    and (sum(bad_rows) >= 10 or (grouping(platform) = 1 and table_name in ('tool_calls', 'evaluations'))
+        {{ 'or grouping(platform) = 1' if build.is_full }})

@@ -1,8 +1,14 @@
 {#- Certified sessions that no longer have a row in the source, as a subquery in parentheses. The fact keeps them as
-    they were. -#}
+    they were. Columns that a fact of an earlier version lacks are null. -#}
 {% macro sessions_deleted_upstream(build) -%}
+{%- set known = adapter.get_columns_in_relation(build.fact) | map(attribute='name') | list -%}
+{%- set declared = graph.nodes['model.voice_ai_analytics.fact_voice_ai_sessions'].columns -%}
 (
-    select *
+    select
+        *
+        {%- for column in declared.values() if column.name not in known %},
+        cast(null as {{ column.data_type }}) as {{ column.name }}
+        {%- endfor %}
     from {{ build.fact }} as fact
     where
         not exists (

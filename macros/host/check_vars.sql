@@ -1,7 +1,9 @@
 {#- Stops dbt's parser with one line if a var of this package has a value that it doesn't take, or if there is no such var.
     The macro user_attributes checks its own. -#}
 {% macro check_vars() -%}
-    {%- set tables = ['sessions', 'turns', 'users', 'asr_references', 'asr_word_errors'] -%}
+    {%- set tables = [
+        'sessions', 'turns', 'users', 'tool_calls', 'evaluations', 'asr_references', 'asr_word_errors'
+    ] -%}
     {%- set names = [
         'voice_ai_source_schema', 'voice_ai_source_database', 'voice_ai_outcome_mapping'
     ] -%}

@@ -8,7 +8,9 @@
     {%- set written_once = [
         'fact_voice_ai_asr_evaluations', 'int_voice_ai__build', 'int_voice_ai__sessions_candidate',
         'int_voice_ai__sessions_to_rebuild', 'int_voice_ai__sessions_versions', 'int_voice_ai__turns_rolled_up',
-        'int_voice_ai__turns_versions', 'int_voice_ai__users_versions', 'stg_voice_ai__outcome_mapping'
+        'int_voice_ai__turns_versions', 'int_voice_ai__users_versions', 'stg_voice_ai__outcome_mapping',
+        'stg_voice_ai__tool_calls_typed', 'stg_voice_ai__evaluations_typed', 'fact_voice_ai_tool_calls',
+        'fact_voice_ai_evaluations', 'quarantine_voice_ai__tool_calls', 'quarantine_voice_ai__evaluations'
     ] -%}
     {{ return({
         'materialized': {

@@ -46,12 +46,14 @@ languages as (
 select
     {{ voice_ai_analytics.key('sessions.platform', 'sessions.session_id') }} as session_key,
     sessions.platform,
+    sessions.account,
     sessions.session_id,
     {{ voice_ai_analytics.sha256(salt ~ ' || sessions.user_id') }} as user_key,
     case
         when lower(sessions.channel) in ('voice', 'ivr', 'chat', 'transcript') then lower(sessions.channel)
         when sessions.channel is not null then 'other'
     end as channel,
+    sessions.direction,
     languages.language,
     sessions.started_at,
     sessions.is_started_at_time_known,
@@ -70,10 +72,18 @@ select
     coalesce(outcomes.outcome, 'unknown') as outcome,
     sessions.outcome_raw,
     sessions.transfer_reason,
+    sessions.resolution,
+    sessions.resolution_source,
     sessions.bot_version,
     sessions.asr_model,
     sessions.csat_score,
     sessions.cost_usd,
+    sessions.asr_cost_usd,
+    sessions.llm_cost_usd,
+    sessions.tts_cost_usd,
+    sessions.telephony_cost_usd,
+    sessions.llm_input_tokens,
+    sessions.llm_output_tokens,
     sessions.channel as channel_raw,
     sessions.loaded_at
 from current_sessions as sessions

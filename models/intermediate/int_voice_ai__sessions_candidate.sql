@@ -3,12 +3,14 @@
 {%- set attributes = ['region', 'has_disability', 'is_first_time_digital_user'] + voice_ai_analytics.user_attributes() -%}
 {%- set journey = voice_ai_analytics.journey_columns() -%}
 {%- set sums = voice_ai_analytics.turn_sums().keys() | list + ['repeated_turn_index_count'] -%}
-{%- set totals = ['asr_confidence_sum', 'intent_confidence_sum'] -%}
+{%- set speaking = ['user_speaking_seconds', 'assistant_speaking_seconds'] -%}
+{%- set totals = ['asr_confidence_sum', 'intent_confidence_sum'] + speaking -%}
 {%- set load_times = ['first_loaded_at', 'last_loaded_at'] -%}
 {%- set counts = sums | reject('in', totals + load_times) | list -%}
 {%- set errors = voice_ai_analytics.error_counts() -%}
 {%- set given = voice_ai_analytics.session_columns() -%}
-{%- set columns = given + counts + totals + load_times %}
+{%- set columns = given + counts + totals | reject('in', speaking) | list + load_times %}
+{%- set is_timed = 'untimed_turn_count = 0 and user_turn_count + assistant_turn_count > 0' %}
 
 -- depends_on: {{ ref('stg_voice_ai__sessions_typed') }} {{ ref('int_voice_ai__sessions_to_rebuild') }}
 with turns as (
@@ -78,7 +80,15 @@ select
     asr_confidence_sum / nullif(asr_confidence_count, 0) as asr_confidence_mean,
     {{ voice_ai_analytics.confidence_band('asr_confidence_sum / nullif(asr_confidence_count, 0)') }} as asr_confidence_band,
     intent_confidence_sum / nullif(intent_confidence_count, 0) as intent_confidence_mean,
+    {%- for name in speaking %}
+    case when {{ is_timed }} then coalesce({{ name }}, 0) end as {{ name }},
+    {%- endfor %}
+    case
+        when {{ is_timed }} and duration_seconds is not null
+            then greatest(duration_seconds - coalesce(user_speaking_seconds, 0) - coalesce(assistant_speaking_seconds, 0), 0)
+    end as silence_seconds,
     csat_score >= 5 as is_csat_top_box,
+    resolution = 'resolved' as is_resolved,
     {{ journey | join(',
     ') }},
     user_session_number > 1 as is_repeat_user_session

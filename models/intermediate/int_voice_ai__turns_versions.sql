@@ -71,6 +71,7 @@ rejected_sessions as (
 select
     ranked.{{ voice_ai_analytics.input_contract('turns').columns.keys() | join(',
     ranked.') }},
+    ranked.speaking_seconds,
     ranked.unreadable_values,
     ranked.value_quarantine_reasons,
     ranked.session_key,

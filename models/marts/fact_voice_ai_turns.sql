@@ -14,7 +14,8 @@
 {%- set versions = ref('int_voice_ai__turns_versions') %}
 {%- set columns = [
     'platform', 'session_id', 'turn_id', 'turn_index', 'speaker', 'started_at', 'ended_at', 'asr_confidence', 'intent',
-    'intent_confidence', 'error_type', 'response_latency_ms', 'is_interruption'
+    'intent_confidence', 'error_type', 'response_latency_ms', 'latency_anchor', 'endpointing_ms', 'asr_ms',
+    'llm_first_token_ms', 'tts_first_audio_ms', 'is_interruption', 'is_backchannel', 'is_cancelled'
 ] %}
 
 with current_turns as (
@@ -75,7 +76,16 @@ select
     turns.intent_confidence,
     turns.error_type,
     turns.error_type is not null as is_error,
-    turns.response_latency_ms,
-    turns.is_interruption
+    {#- An answer that was never heard has no latency. #}
+    {%- for name in ['response_latency_ms', 'endpointing_ms', 'asr_ms', 'llm_first_token_ms', 'tts_first_audio_ms'] %}
+    case when turns.is_cancelled is not true then turns.{{ name }} end as {{ name }},
+    {%- endfor %}
+    case
+        when turns.response_latency_ms is not null and turns.is_cancelled is not true
+            then coalesce(turns.latency_anchor, 'unknown')
+    end as latency_anchor,
+    turns.is_interruption,
+    turns.is_backchannel,
+    turns.is_cancelled
 from turns
 inner join certified_sessions on turns.session_key = certified_sessions.session_key

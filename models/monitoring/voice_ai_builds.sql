@@ -6,9 +6,10 @@
 
 -- Written last, so a build that is stopped before this leaves no row, and the next one reads the same rows again.
 -- depends_on: {{ ref('fact_voice_ai_sessions') }}
-{%- for table in ['sessions', 'turns', 'users'] %}
+{%- for table in ['sessions', 'turns', 'users', 'values', 'tool_calls', 'evaluations'] %}
 -- depends_on: {{ ref('quarantine_voice_ai__' ~ table) }}
 {%- endfor %}
+-- depends_on: {{ ref('fact_voice_ai_tool_calls') }} {{ ref('fact_voice_ai_evaluations') }}
 {%- if var('voice_ai_fact_turns', false) %}
 -- depends_on: {{ ref('fact_voice_ai_turns') }}
 {%- endif %}

@@ -1,7 +1,7 @@
 -- Published together with the fact, after the same tests.
 -- depends_on: {{ ref('fact_voice_ai_sessions') }}
 with reasons as (
-    {% for table in ['sessions', 'turns', 'users'] %}
+    {% for table in ['sessions', 'turns', 'users', 'tool_calls', 'evaluations'] %}
     select
         '{{ table }}' as table_name,
         {{ voice_ai_analytics.split_to_rows('quarantine_reasons', ', ') }} as reason

@@ -13,8 +13,18 @@ with counted as (
             where not is_deleted_upstream
         ) as staged_rows,
         (select count(*) from {{ ref('quarantine_voice_ai__' ~ table) }}) as quarantined_rows
+    union all
+    {%- endfor %}
+    {%- for table in ['tool_calls', 'evaluations'] %}
+    select
+        '{{ table }}' as table_name,
+        (select count(*) from {{ ref('stg_voice_ai__' ~ table ~ '_typed') }}) as raw_rows,
+        (select count(*) from {{ ref('fact_voice_ai_' ~ table) }}) as staged_rows,
+        (select count(*) from {{ ref('quarantine_voice_ai__' ~ table) }}) as quarantined_rows
+    -- An optional input that isn't there has no row here.
+    where exists (select 1 from {{ ref('stg_voice_ai__' ~ table ~ '_typed') }})
     {{ "union all" if not loop.last }}
-    {% endfor %}
+    {%- endfor %}
 )
 
 select

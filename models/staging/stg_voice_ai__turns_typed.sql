@@ -31,8 +31,20 @@ select
         else 'other'
     end as error_type,
     response_latency_ms,
+    latency_anchor,
+    endpointing_ms,
+    asr_ms,
+    llm_first_token_ms,
+    tts_first_audio_ms,
     is_interruption,
+    is_backchannel,
+    is_cancelled,
     {{ 'transcript' if var('voice_ai_keep_transcripts', false) else 'cast(null as ' ~ dbt.type_string() ~ ')' }} as transcript,
+    case
+        when lower(speaker) = 'system' or is_cancelled then 0
+        when not is_started_at_date_only and not is_ended_at_date_only
+            then {{ voice_ai_analytics.seconds_between('started_at', 'ended_at') }}
+    end as speaking_seconds,
     updated_at,
     loaded_at,
     unreadable_values,

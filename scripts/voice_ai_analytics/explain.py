@@ -131,7 +131,7 @@ def _shown(column: str, value: object) -> str:
 def _of_rows(project: DbtProject, transaction: Transaction) -> Iterator[Finding]:
     """Explain why rows of the input don't count, and which values are read as null."""
     typed = {}
-    for table in ("sessions", "turns", "users"):
+    for table in ("sessions", "turns", "tool_calls", "evaluations", "users"):
         node = project.node(f"stg_voice_ai__{table}_typed")
         if node["alias"] in transaction.tables(node["schema"]):
             typed[table] = node["relation_name"]

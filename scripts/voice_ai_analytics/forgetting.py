@@ -228,13 +228,16 @@ def _refuse_if_in_source(
         if condition:
             typed = project.relation(f"stg_voice_ai__{table}_typed")
             left[f"input_voice_ai__{table}"] = _count(typed, condition, values, transaction)
-    references = project.input_relation("input_voice_ai__asr_references")
-    names = {name.lower() for name in transaction.columns(f"select * from {references}")}
-    named = [name for name in ("platform", "turn_id", "session_id") if name in names]
-    texts = ", ".join(f"cast({name} as text) as {name}" for name in named)
-    condition, values = _condition({*named, EVALUATED}, None, None, transaction.mark)
-    texts_of = f"(select {texts} from {references})"
-    left["input_voice_ai__asr_references"] = _count(texts_of, condition, values, transaction)
+    # Read as they are: what is typed of these was written by the last build.
+    for table in ("tool_calls", "evaluations", "asr_references"):
+        given = project.input_relation(f"input_voice_ai__{table}")
+        names = {name.lower() for name in transaction.columns(f"select * from {given}")}
+        named = [name for name in ("platform", "turn_id", "session_id") if name in names]
+        texts = ", ".join(f"cast({name} as text) as {name}" for name in named)
+        evaluated = {EVALUATED} if table == "asr_references" else set()
+        condition, values = _condition({*named} | evaluated, None, None, transaction.mark)
+        texts_of = f"(select {texts} from {given})"
+        left[f"input_voice_ai__{table}"] = _count(texts_of, condition, values, transaction)
     if any(left.values()):
         found = ", ".join(f"{count:,} of {table}" for table, count in left.items() if count)
         raise UserError(

@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+
+{{ voice_ai_analytics.quarantined_input('evaluations') }}
