@@ -37,7 +37,7 @@ app = typer.Typer(
 COMMANDS = {
     demo: "demo --output output",
     simulate: "simulate --output raw --sessions 5000",
-    load: "load --raw raw",
+    load: "load retell calls/",
     deps: "deps --project-dir .",
     query: "query --metrics voice_ai_completion_rate --group-by voice_ai_session__channel",
     fit_abandonment: "fit-abandonment --output abandonment_model.json",
