@@ -111,8 +111,6 @@ def test_an_object_with_its_platforms_marks_is_no_page(read):
         ),
         pytest.param(b"who, what\n1, 2\n", [("who, what\n1, 2", NOT_JSON)], id="no JSON at all"),
         pytest.param(b'{"a":NaN}', [('{"a":NaN}', NOT_JSON)], id="not a number"),
-        pytest.param(b'{"a":1e999999}', [('{"a":1e999999}', NOT_JSON)], id="a huge number"),
-        pytest.param(b'{"a":"1e999999"}', [('{"a":"1e999999"}', None)], id="only digits in text"),
         pytest.param(b"[" * 100_000, [("[" * 99_999, NOT_JSON)], id="too deep"),
     ],
 )

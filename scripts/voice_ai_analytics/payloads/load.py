@@ -60,10 +60,10 @@ class PayloadLoad:
             f"{f', {known:,} already there' if known else ''}; table {self.table}"
         )
 
-    def note(self, payload: Payload, place: str) -> None:
+    def note(self, problem: str, place: str) -> None:
         """Count a payload that can't be read."""
-        count, first = self.problems.get(payload.problem, (0, place))
-        self.problems[payload.problem] = (count + 1, first)
+        count, first = self.problems.get(problem, (0, place))
+        self.problems[problem] = (count + 1, first)
 
     def close(self, left: Sequence[Path]) -> None:
         """Add the warnings that only the end of the load knows."""
@@ -132,13 +132,15 @@ def load_payloads(
                     raw.add(str(file), position, payload)
                     result.total += 1
                     if payload.problem:
-                        result.note(payload, f"{file} at {position}")
+                        result.note(payload.problem, f"{file} at {position}")
                     if result.total % 1000 == 0:
                         progress(done + blocks.done, total)
                 done += blocks.done
                 progress(done, total)
         raw.flush()
     result.added = raw.added
+    for place in raw.refused:
+        result.note("too large for PostgreSQL", place)
     result.close(left)
     return result
 

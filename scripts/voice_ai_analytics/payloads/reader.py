@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from hashlib import sha256
 
 from voice_ai_analytics.payloads.files import Blocks
@@ -25,8 +24,7 @@ TOO_LONG = "longer than 16 MB"
 NOT_JSON = "no valid JSON"
 NOT_UTF_8 = "no valid UTF-8"
 
-# Numbers that PostgreSQL can't store, and escapes that no text on either engine can hold.
-_HUGE = re.compile(r"[eE][+-]?\d{5}")
+# Escapes that no text on either engine can hold.
 _ESCAPES = re.compile(
     r"\\(?:(u[dD][89abAB]..\\u[dD][c-fC-F]..)|(u0000)|(u[dD][89a-fA-F]..)|.)", re.DOTALL
 )
@@ -83,14 +81,7 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
-def _storable(number: str) -> float:
-    if abs(Decimal(number).adjusted()) > 16_000:
-        raise ValueError(f"{number} is too large")
-    return float(number)
-
-
 _DECODER = json.JSONDecoder(parse_constant=_refuse)
-_CAREFUL = json.JSONDecoder(parse_constant=_refuse, parse_float=_storable)
 
 
 class JsonReader:
@@ -181,14 +172,12 @@ class JsonReader:
                 if stop < size or self._is_over:
                     if stop - self._at > LONGEST:
                         return None, 0, TOO_LONG
-                    if _HUGE.search(self._text, self._at, stop):
-                        _CAREFUL.raw_decode(self._text, self._at)
                     return value, stop, None
             except json.JSONDecodeError as error:
                 is_begun = error.pos > size - 16 or error.msg.startswith("Unterminated")
                 if self._is_over or not is_begun:
                     return None, 0, NOT_JSON
-            except (ValueError, RecursionError, ArithmeticError):
+            except (ValueError, RecursionError):
                 return None, 0, NOT_JSON
             if size - self._at > LONGEST:
                 return None, 0, TOO_LONG

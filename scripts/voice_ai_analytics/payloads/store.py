@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from datetime import datetime
 
 import psycopg2
@@ -22,6 +23,13 @@ COLUMNS = {
 # Characters of payloads that are written in one step.
 BATCH = 16 * 1024 * 1024
 # What DuckDB may hold: a transaction of any size then goes to disk.
+# How PostgreSQL refuses numbers of too many digits, and what is nested too deep.
+TOO_MUCH = (
+    psycopg2.DataError,
+    psycopg2.errors.ProgramLimitExceeded,
+    psycopg2.errors.StatementTooComplex,
+)
+BATCH_COLUMNS = ("payload", "source_file", "position", "content_hash", "is_placed")
 MEMORY = "256MB"
 
 
@@ -43,6 +51,8 @@ class RawTable:
     ----------
     added : int
         How many payloads were new.
+    refused : list of str
+        Where payloads are that Python reads and PostgreSQL doesn't; they are kept as text.
 
     Raises
     ------
@@ -54,6 +64,7 @@ class RawTable:
         self, transaction: Transaction, engine: str, schema: str, table: str, loaded_at: datetime
     ) -> None:
         self.added = 0
+        self.refused: list[str] = []
         self._transaction = transaction
         self._engine = engine
         self._loaded_at = loaded_at
@@ -92,7 +103,10 @@ class RawTable:
         if self._engine == "duckdb":
             run(f"set memory_limit = '{MEMORY}'")
             return
-        run(f"create temporary table voice_ai_batch ({declared}, is_placed boolean) on commit drop")
+        run(
+            "create temporary table voice_ai_batch (payload text, source_file text,"
+            " position bigint, content_hash text, is_placed boolean) on commit drop"
+        )
         # Each payload is looked up by its hash; without statistics, the whole table would be read.
         run("set local enable_seqscan = off")
         run("set local enable_hashjoin = off")
@@ -115,41 +129,60 @@ class RawTable:
         """Write what waits; called once more at the end."""
         if not self._waiting:
             return
-        batch = self._copy_to_postgres() if self._engine == "postgres" else self._as_arrow()
-        columns = ", ".join(map(quoted, COLUMNS))
-        counted = self._transaction.run(
-            f"insert into {self._relation} ({columns})"
-            f" select {columns} from {batch} as batch where not exists ("
+        if self._engine == "duckdb":
+            self.added += self._insert_arrow()
+        else:
+            self.added += self._copy()
+        self._waiting, self._size = [], 0
+        self._seen.clear()
+
+    def _insertion(self, payload: str) -> str:
+        """Return the statement that adds what the table doesn't have of ``voice_ai_batch``."""
+        return (
+            f"insert into {self._relation} select {payload}, source_file, position, content_hash,"
+            f" timestamp '{self._loaded_at.isoformat(sep=' ')}'"
+            " from voice_ai_batch as batch where not exists ("
             f" select 1 from {self._relation} as known"
             " where known.content_hash = batch.content_hash"
             " and (not batch.is_placed or known.position = batch.position))"
         )
-        # DuckDB answers with the number of rows, psycopg2 has it on the cursor.
-        self.added += counted[0][0] if counted else self._transaction.cursor.rowcount
-        self._waiting, self._size = [], 0
-        self._seen.clear()
 
-    def _as_arrow(self) -> str:
+    def _insert_arrow(self) -> int:
         import pyarrow as pa
 
-        names = ("payload", "source_file", "position", "content_hash", "is_placed")
         columns = zip(*self._waiting, strict=True)
-        table = pa.Table.from_pydict(dict(zip(names, columns, strict=True)))
-        self._transaction.cursor.register("voice_ai_batch", table)
-        at = self._loaded_at.isoformat(sep=" ")
-        return f"(select *, timestamp '{at}' as loaded_at from voice_ai_batch)"
+        # DuckDB finds it by its name. One that is registered would be kept until the commit.
+        voice_ai_batch = pa.Table.from_pydict(dict(zip(BATCH_COLUMNS, columns, strict=True)))  # noqa: F841
+        payload = "coalesce(try_cast(payload as json), to_json(payload))"
+        return self._transaction.cursor.execute(self._insertion(payload)).fetchone()[0]
 
-    def _copy_to_postgres(self) -> str:
-        file = io.StringIO()
-        writer = csv.writer(file)
-        for text, source, position, digest, is_placed in self._waiting:
-            writer.writerow((text, source, position, digest, self._loaded_at, is_placed))
-        file.seek(0)
+    def _copy(self) -> int:
         cursor = self._transaction.cursor
-        cursor.execute("truncate voice_ai_batch")
-        try:
+        for is_checked in (False, True):
+            file = io.StringIO()
+            csv.writer(file).writerows(self._waiting)
+            file.seek(0)
+            cursor.execute("truncate voice_ai_batch; savepoint voice_ai_batch")
             cursor.copy_expert("copy voice_ai_batch from stdin (format csv)", file)
-        except psycopg2.Error as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(f"PostgreSQL can't store these payloads: {reason}") from error
-        return "voice_ai_batch"
+            try:
+                cursor.execute(self._insertion("cast(payload as jsonb)"))
+                break
+            except TOO_MUCH:
+                if is_checked:
+                    raise
+                cursor.execute("rollback to savepoint voice_ai_batch")
+                self._waiting = [self._checked(row) for row in self._waiting]
+        return cursor.rowcount
+
+    def _checked(self, row: tuple) -> tuple:
+        """Return a row as it is, or with its payload as a JSON string if it is no jsonb."""
+        cursor = self._transaction.cursor
+        text, file, position, *rest = row
+        try:
+            cursor.execute("savepoint voice_ai_payload")
+            cursor.execute("select cast(%s as jsonb) is null", [text])
+        except TOO_MUCH:
+            cursor.execute("rollback to savepoint voice_ai_payload")
+            self.refused.append(f"{file} at {position}")
+            text = json.dumps(text, ensure_ascii=False)
+        return (text, file, position, *rest)
