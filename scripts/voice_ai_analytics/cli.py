@@ -15,7 +15,7 @@ from voice_ai_analytics.commands.analyses import (
     report,
     segment,
 )
-from voice_ai_analytics.commands.data import demo, deps, load, simulate
+from voice_ai_analytics.commands.data import demo, deps, init, load, simulate
 from voice_ai_analytics.commands.metrics import (
     export_metrics,
     export_semantics,
@@ -37,6 +37,7 @@ app = typer.Typer(
 COMMANDS = {
     demo: "demo --output output",
     simulate: "simulate --output raw --sessions 5000",
+    init: "init retell",
     load: "load retell calls/",
     deps: "deps --project-dir .",
     query: "query --metrics voice_ai_completion_rate --group-by voice_ai_session__channel",

@@ -1,4 +1,4 @@
-"""Commands that bring data and packages in: simulate, load, deps, demo."""
+"""Commands that bring data and packages in: simulate, init, load, deps, demo."""
 
 from __future__ import annotations
 
@@ -153,6 +153,33 @@ def _load(raw: Path, warehouse: Warehouse) -> None:
             f"{result.unreadable_lines:,} lines aren't CSV records of their file's columns;"
             " they are kept in voice_ai_raw.unreadable_lines."
         )
+
+
+def init(
+    platforms: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PLATFORM]...",
+            help="Platforms whose exports you will load. Those that were loaded are found.",
+        ),
+    ] = None,
+    project_dir: ProjectDir = Path("."),
+    profiles_dir: ProfilesDir = None,
+    target: Target = None,
+) -> None:
+    """Write what a dbt project lacks: packages.yml, vars, a profile, and models of your tables.
+
+    Each column of the input contract is matched to the likeliest column of your tables, and the
+    rest is marked TODO. A file of yours is never changed; what to add to it is told.
+    """
+    from voice_ai_analytics.starting.project import set_up
+
+    done = set_up(project_dir.resolve(), platforms or (), profiles_dir, target)
+    for file in done.written:
+        print_line(f"wrote {file}")
+    for left in done.left:
+        print_line(f"left {left}")
+    print_line(f"Next: {done.next}")
 
 
 def deps(project_dir: ProjectDir = Path(".")) -> None:
