@@ -1,6 +1,8 @@
-"""A stranger's tables become certified sessions by init, what it says to add, and a build."""
+"""A stranger's tables become certified by init and a build, and agree with the vendor's figures."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 import yaml
@@ -28,6 +30,13 @@ from generate_series(0, 39) as numbers(n)
 """
 
 
+# The calls of the first day are those from 11:00 to 23:00.
+EXPECTED = """day,calls,minutes,agents
+2026-01-05,14,21,3
+2026-01-06,7,10.5,3
+"""
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_own_tables_build_as_init_says(consumer, engine):
     project = consumer(None, engine)
@@ -35,6 +44,9 @@ def test_own_tables_build_as_init_says(consumer, engine):
     (project.directory / "dbt_project.yml").write_text(yaml.safe_dump(settings))
     for statement in ("create schema raw", SESSIONS, TURNS):
         project.rows(statement)
+    project.rows(
+        "insert into raw.calls select null, 'u1', timestamp '2026-01-05 12:00', 90000, 'completed'"
+    )
     told = project.command("voice-ai", "init").stdout
     assert "wrote models/input_voice_ai__sessions.sql" in told
     assert "wrote models/input_voice_ai__turns.sql" in told
@@ -47,3 +59,20 @@ def test_own_tables_build_as_init_says(consumer, engine):
         "select platform, outcome, duration_seconds, turn_count, count(*), count(distinct user_key)"
         " from main_voice_ai.fact_voice_ai_sessions group by 1, 2, 3, 4"
     ) == [("host", "completed", 90, 2, 20, 7)]
+    (project.directory / "console.csv").write_text(EXPECTED)
+    compared = project.command(
+        "voice-ai", "reconcile", "host", "--expected", "console.csv", "--json", "result.json"
+    )
+    assert "the vendor counts 21 sessions and we 20 (-1)" in " ".join(compared.stdout.split())
+    result = json.loads((project.directory / "result.json").read_text())
+    assert [(day["day"], day["difference"], day["causes"]) for day in result["days"]] == [
+        ("2026-01-05", {"sessions": -1, "minutes": -1.5}, {"quarantined": 1}),
+        ("2026-01-06", {"sessions": 0, "minutes": 0}, {}),
+    ]
+    assert result["quarantine_reasons"] == {"missing_session_id": 1}
+    assert result["notes"] == ["columns that aren't compared: agents"]
+    refused = project.command(
+        "voice-ai", "reconcile", "hast", "--expected", "console.csv", check=False
+    )
+    assert refused.returncode == 2
+    assert refused.stderr == "voice-ai: hast: no session of this platform; there are host\n"

@@ -20,7 +20,7 @@ FLOORS = [
     {"duckdb_copy", "files", "locks", "manifests", "platforms", "profile", "simulate"},
     {"dbt_project"},
     {"packages", "reader", "warehouse"},
-    {"metrics", "analysis", "explain", "forgetting", "load", "payloads", "starting"},
+    {"metrics", "analysis", "explain", "forgetting", "load", "payloads", "reconciling", "starting"},
     {"rates", "serving", "roles", "history"},
     {"asr"},
     {"abandonment", "releases", "segments"},

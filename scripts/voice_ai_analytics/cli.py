@@ -24,7 +24,7 @@ from voice_ai_analytics.commands.metrics import (
     query,
     serve,
 )
-from voice_ai_analytics.commands.warehouse import create_roles, explain, forget
+from voice_ai_analytics.commands.warehouse import create_roles, explain, forget, reconcile
 from voice_ai_analytics.ending import leave_when_told
 from voice_ai_analytics.errors import UserError
 
@@ -53,6 +53,7 @@ COMMANDS = {
     export_semantics: "export-semantics --output voice_ai_semantics.yml",
     lightdash_manifest: "lightdash-manifest --target postgres",
     explain: "explain --project-dir .",
+    reconcile: "reconcile retell --expected console.csv",
     forget: "forget --platform ivr --session 8f14e45f",
 }
 for command, example in COMMANDS.items():
