@@ -46,6 +46,7 @@ docs: install packages
 bench: install
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/serve.py
+	$(BIN)/python benchmarks/load.py
 	$(BIN)/python benchmarks/abandonment_calibration.py
 	$(BIN)/python benchmarks/abandonment_growth.py
 	$(BIN)/python benchmarks/logistic_scale.py

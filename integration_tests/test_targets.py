@@ -41,6 +41,7 @@ ARGUMENTS = {
     "query": ["--metrics", "voice_ai_sessions"],
     "compare-asr": ["--before", "a", "--after", "b"],
     "export-semantics": ["--output", "semantics.yml"],
+    "reconcile": ["p", "--expected", "expected.csv"],
     "forget": ["--session", "s1", "--platform", "p"],
 }
 
@@ -52,7 +53,7 @@ def commands_that_read_the_manifest() -> set[str]:
         name
         for name, command in commands.items()
         if "--target" in {option for one in command.params for option in one.opts}
-    } - {"demo", "load"}
+    } - {"demo", "init", "load"}
 
 
 @pytest.fixture(scope="module", params=DIFFERENCES, ids=" ".join)
@@ -68,6 +69,7 @@ def two_targets(request, consumer) -> Consumer:
     )
     profiles = PROFILES.format(engine=engine, place=PLACES[engine], differs=differs)
     (made.directory / "profiles.yml").write_text(profiles)
+    (made.directory / "expected.csv").write_text("day,sessions\n2026-01-05,3\n")
     (made.directory / "models").mkdir()
     many = "cross join generate_series(1, {{ 3 if target.name == 'dev' else 5 }}) as numbers(n)"
     for table, query in {

@@ -17,10 +17,10 @@ ROOT = Path(voice_ai_analytics.__file__).parent
 # From the bottom up. Modules of one layer don't import each other.
 FLOORS = [
     {"ending", "errors", "plain", "wording", "postgres", "statistics"},
-    {"duckdb_copy", "files", "locks", "manifests", "profile", "simulate"},
+    {"duckdb_copy", "files", "locks", "manifests", "platforms", "profile", "simulate"},
     {"dbt_project"},
     {"packages", "reader", "warehouse"},
-    {"metrics", "analysis", "explain", "forgetting", "load"},
+    {"metrics", "analysis", "explain", "forgetting", "load", "payloads", "reconciling", "starting"},
     {"rates", "serving", "roles", "history"},
     {"asr"},
     {"abandonment", "releases", "segments"},

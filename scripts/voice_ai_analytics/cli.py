@@ -15,7 +15,7 @@ from voice_ai_analytics.commands.analyses import (
     report,
     segment,
 )
-from voice_ai_analytics.commands.data import demo, deps, load, simulate
+from voice_ai_analytics.commands.data import demo, deps, init, load, simulate
 from voice_ai_analytics.commands.metrics import (
     export_metrics,
     export_semantics,
@@ -24,7 +24,7 @@ from voice_ai_analytics.commands.metrics import (
     query,
     serve,
 )
-from voice_ai_analytics.commands.warehouse import create_roles, explain, forget
+from voice_ai_analytics.commands.warehouse import create_roles, explain, forget, reconcile
 from voice_ai_analytics.ending import leave_when_told
 from voice_ai_analytics.errors import UserError
 
@@ -37,7 +37,8 @@ app = typer.Typer(
 COMMANDS = {
     demo: "demo --output output",
     simulate: "simulate --output raw --sessions 5000",
-    load: "load --raw raw",
+    init: "init retell",
+    load: "load retell calls/",
     deps: "deps --project-dir .",
     query: "query --metrics voice_ai_completion_rate --group-by voice_ai_session__channel",
     fit_abandonment: "fit-abandonment --output abandonment_model.json",
@@ -52,6 +53,7 @@ COMMANDS = {
     export_semantics: "export-semantics --output voice_ai_semantics.yml",
     lightdash_manifest: "lightdash-manifest --target postgres",
     explain: "explain --project-dir .",
+    reconcile: "reconcile retell --expected console.csv",
     forget: "forget --platform ivr --session 8f14e45f",
 }
 for command, example in COMMANDS.items():

@@ -68,6 +68,25 @@ class DbtProject:
         """Return the target's connection, from the profile; see `read_profile`."""
         return read_profile(self.directory, self.profiles, self.target)
 
+    def var(self, name: str, default: object = None) -> object:
+        """Return a var as ``dbt_project.yml`` sets it for the package, without running dbt.
+
+        Raises
+        ------
+        UserError
+            If the file can't be read.
+        """
+        import yaml
+
+        path = self.directory / "dbt_project.yml"
+        try:
+            everything = yaml.safe_load(path.read_text(encoding="utf-8")).get("vars") or {}
+            ours = everything.get("voice_ai_analytics") or {}
+            return {**everything, **ours}.get(name, default)
+        except (ValueError, AttributeError, TypeError, yaml.YAMLError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"{path}: can't be read as a dbt project: {reason}") from error
+
     @property
     def duckdb_path(self) -> str:
         """Return the file of a DuckDB target; relative paths start in the project's directory."""

@@ -1,4 +1,4 @@
-"""Commands that bring data and packages in: simulate, load, deps, demo."""
+"""Commands that bring data and packages in: simulate, init, load, deps, demo."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from voice_ai_analytics.commands.shared import (
     Target,
     console,
     print_line,
+    print_warning,
     progress_bar,
 )
 from voice_ai_analytics.errors import UserError
@@ -61,16 +62,74 @@ def simulate(
 
 
 def load(
-    raw: Annotated[Path, typer.Option(help="The directory with the five CSV files.")],
+    platform: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="PLATFORM", help="Whose exports the files are, such as retell or transcripts."
+        ),
+    ] = None,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH...",
+            help="Files, folders or globs of JSON or JSON Lines, also gzip; for transcripts, CSV or"
+            " WebVTT, too.",
+        ),
+    ] = None,
+    raw: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead of a platform: the directory with the demo's five CSV files, loaded into"
+            " the schema voice_ai_raw, all of them or none."
+        ),
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option(help="The raw table, if not named after the platform.")
+    ] = None,
     project_dir: ProjectDir = Path("."),
     profiles_dir: ProfilesDir = None,
     target: Target = None,
 ) -> None:
-    """Load a deployment's five CSV files into the schema voice_ai_raw, all of them or none."""
+    """Load a platform's exports into its raw table, payloads unchanged and none twice.
+
+    The table is in the schema of the var voice_ai_source_schema. Loading a file again adds only
+    what is new in it. What can't be read is kept as text, and the build quarantines it.
+    """
     from voice_ai_analytics.dbt_project import DbtProject
     from voice_ai_analytics.warehouse import Warehouse
 
-    _load(raw, Warehouse(DbtProject(project_dir.resolve(), profiles_dir, target)))
+    if raw is not None:
+        if platform or table:
+            raise UserError("--raw: takes no platform and no --table; run the two one by one")
+        _load(raw, Warehouse(DbtProject(project_dir.resolve(), profiles_dir, target)))
+        return
+    if not platform or not paths:
+        raise UserError(
+            f"{platform or 'load'}: name a platform and its files, such as voice-ai load retell"
+            " calls/"
+        )
+    from voice_ai_analytics.payloads import load as loading
+    from voice_ai_analytics.platforms import platform_named
+
+    known = platform_named(platform)
+    project = DbtProject(project_dir.resolve(), profiles_dir, target)
+    with progress_bar() as bar:
+        task = bar.add_task(f"Loading {known.title}", total=None)
+        result = loading.load_payloads(
+            project,
+            known,
+            paths,
+            table,
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    print_line(result.told)
+    for line in result.warnings:
+        print_warning(line)
+    if known.name not in loading.switched_on(project):
+        named = f"{{{known.name}: [{table}]}}" if table else known.name
+        print_line(
+            f"Next: under vars in dbt_project.yml, voice_ai_platforms: [{named}]; then dbt build"
+        )
 
 
 def _load(raw: Path, warehouse: Warehouse) -> None:
@@ -94,6 +153,33 @@ def _load(raw: Path, warehouse: Warehouse) -> None:
             f"{result.unreadable_lines:,} lines aren't CSV records of their file's columns;"
             " they are kept in voice_ai_raw.unreadable_lines."
         )
+
+
+def init(
+    platforms: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PLATFORM]...",
+            help="Platforms whose exports you will load. Those that were loaded are found.",
+        ),
+    ] = None,
+    project_dir: ProjectDir = Path("."),
+    profiles_dir: ProfilesDir = None,
+    target: Target = None,
+) -> None:
+    """Write what a dbt project lacks: packages.yml, vars, a profile, and models of your tables.
+
+    Each column of the input contract is matched to the likeliest column of your tables, and the
+    rest is marked TODO. A file of yours is never changed; what to add to it is told.
+    """
+    from voice_ai_analytics.starting.project import set_up
+
+    done = set_up(project_dir.resolve(), platforms or (), profiles_dir, target)
+    for file in done.written:
+        print_line(f"wrote {file}")
+    for left in done.left:
+        print_line(f"left {left}")
+    print_line(f"Next: {done.next}")
 
 
 def deps(project_dir: ProjectDir = Path(".")) -> None:

@@ -43,3 +43,9 @@ def progress_bar() -> Progress:
 def print_line(text: str) -> None:
     """Print one line, without wrapping it or reading it as markup."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def print_warning(text: str) -> None:
+    """Print one line to standard error, as `print_line` does."""
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    errors.print(f"voice-ai: {text}", markup=False)

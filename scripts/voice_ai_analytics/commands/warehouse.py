@@ -1,4 +1,4 @@
-"""Commands about what the warehouse holds and shows: create-roles, explain, forget."""
+"""Commands about what the warehouse holds: create-roles, explain, reconcile, forget."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from voice_ai_analytics.commands.shared import (
     ProfilesDir,
     ProjectDir,
+    ResultFile,
     Target,
     console,
     print_line,
@@ -66,6 +67,54 @@ def explain(
             print_line(f"  What to do: {finding.remedy}")
     if not findings:
         print_line("The last run passed without warnings, and every row of the input counts.")
+
+
+def reconcile(
+    platform: Annotated[
+        str, typer.Argument(metavar="PLATFORM", help="The platform, as sessions name it.")
+    ],
+    expected: Annotated[
+        Path,
+        typer.Option(
+            help="A CSV file with the vendor's figures per day: a day, and any of sessions,"
+            " minutes and cost."
+        ),
+    ],
+    time_zone: Annotated[
+        str,
+        typer.Option(help="In which the vendor's days begin and end, such as America/New_York."),
+    ] = "UTC",
+    project_dir: ProjectDir = Path("."),
+    profiles_dir: ProfilesDir = None,
+    target: Target = None,
+    output: ResultFile = None,
+) -> None:
+    """Compare a vendor's own figures with certified sessions, and say where they differ and why.
+
+    Counts what a difference can come from: quarantined rows and their reasons, days of another time
+    zone, sessions that weren't connected or aren't over, and what was loaded since the file.
+    """
+    import json
+
+    from voice_ai_analytics.dbt_project import DbtProject
+    from voice_ai_analytics.files import whole_file
+    from voice_ai_analytics.reconciling.compare import compare
+    from voice_ai_analytics.reconciling.expected import read_expected
+    from voice_ai_analytics.reconciling.ours import read_ours
+    from voice_ai_analytics.reconciling.terminal import render
+    from voice_ai_analytics.warehouse import Warehouse
+
+    figures = read_expected(expected)
+    warehouse = Warehouse(DbtProject(project_dir.resolve(), profiles_dir, target))
+    with whole_file(output, unlike=expected) as file, console.status("Comparing figures"):
+        ours = read_ours(warehouse, platform, figures.written_at)
+        result = compare(platform, figures, ours, time_zone)
+        file.write(json.dumps(result.to_json(), indent=2, ensure_ascii=False) + "\n")
+    render(result, console)
+    if output:
+        print_line(f"Result: {output}")
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)
 
 
 def forget(

@@ -1,0 +1,1 @@
+"""Vendors' exports, loaded as they are: finding files, reading payloads, storing them."""
