@@ -166,9 +166,10 @@ def test_lines_without_a_time_are_told_apart_by_their_place(project, load):
     timed = "conversation,speaker,text,time\nc,user,yes,10:00\nc,user,yes,10:00\n"
     assert load({"talk.csv": talk}, "transcripts").added == 3
     assert load({"copy.csv": talk}, "transcripts").added == 0
+    assert load({"talk.csv": talk + "c,user,yes,\n"}, "transcripts").added == 1
     assert load({"timed.csv": timed}, "transcripts").added == 1
     assert [value["text"] for value, *_ in rows(project, "transcripts")] == [
-        *("yes", "sure?", "yes"),
+        *("yes", "sure?", "yes", "yes"),
         "yes",
     ]
 

@@ -139,6 +139,14 @@ def test_days_of_another_time_zone_are_recognised(figures):
         compare("retell", expected, Ours(quarters, [], 0), "Mars/Olympus")
 
 
+def test_what_no_cause_explains_is_said(figures):
+    noon = datetime(2026, 1, 5, 12)
+    ours = Ours([quarter(noon, 10, loaded_since=1)], [(noon, "missing_session_id", 2)], 0)
+    for calls, unexplained in ((15, 3), (12, None), (10, None), (9, None), (4, 5)):
+        result = compare("retell", figures(f"day,calls\n2026-01-05,{calls}\n"), ours, "UTC")
+        assert result.days[0]["causes"].get("unexplained") == unexplained, calls
+
+
 def test_nothing_to_compare_is_exit_3(figures):
     result = compare("retell", figures("day,calls\n2026-01-05,3\n"), Ours([], [], 0), "UTC")
     assert result.exit_code == 3

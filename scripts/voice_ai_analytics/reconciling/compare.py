@@ -22,7 +22,10 @@ CAUSES = {
     "loaded_since": "loaded since",
     "no_duration": "without a duration",
     "no_cost": "without a cost",
+    "unexplained": "unexplained",
 }
+# What we may count and the vendor not.
+MORE = ("not_connected", "in_progress", "loaded_since")
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ def compare(platform: str, expected: Expected, ours: Ours, time_zone: str) -> Re
         causes = {"quarantined": quarantined[day]} | {
             name: int(mine[name])
             for name in CAUSES
-            if name != "quarantined"
+            if name not in ("quarantined", "unexplained")
             and (name != "no_duration" or "minutes" in measures)
             and (name != "no_cost" or "cost" in measures)
         }
@@ -169,6 +172,8 @@ def compare(platform: str, expected: Expected, ours: Ours, time_zone: str) -> Re
                 "causes": {name: count for name, count in causes.items() if count},
             }
         )
+        if unexplained := _unexplained(days[-1]):
+            days[-1]["causes"]["unexplained"] = unexplained
     notes = []
     if undated:
         notes.append(f"{undated:,} quarantined rows have no day and may belong to any")
@@ -178,6 +183,14 @@ def compare(platform: str, expected: Expected, ours: Ours, time_zone: str) -> Re
         notes.append(f"columns that aren't compared: {', '.join(expected.ignored)}")
     other = _other_zone(expected, ours) if "sessions" in measures and time_zone == "UTC" else None
     return Reconciliation(platform, time_zone, measures, days, dict(reasons), other, notes)
+
+
+def _unexplained(day: dict) -> int:
+    """Return how many sessions of a day's difference no cause can explain."""
+    difference, causes = int(day["difference"].get("sessions", 0)), day["causes"]
+    if difference < 0:
+        return max(0, -difference - causes.get("quarantined", 0))
+    return max(0, difference - sum(causes.get(name, 0) for name in MORE))
 
 
 def _other_zone(expected: Expected, ours: Ours) -> str | None:
