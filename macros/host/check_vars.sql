@@ -1,6 +1,7 @@
-{#- Stops dbt's parser with one line if a var of this package has a value that it doesn't take. The macro user_attributes
-    checks its own. -#}
+{#- Stops dbt's parser with one line if a var of this package has a value that it doesn't take. The macros
+    user_attributes and platform_tables check their own. -#}
 {% macro check_vars() -%}
+    {%- do voice_ai_analytics.platform_tables() -%}
     {%- set flags_of_package = [
         'voice_ai_keep_transcripts', 'voice_ai_fact_turns', 'voice_ai_snapshot', 'voice_ai_semantic_models',
         'voice_ai_time_spine'
