@@ -632,7 +632,11 @@ def owed_user(value, days):
 
 def seed(name, key, value):
     with (REPOSITORY / "seeds" / f"{name}.csv").open(encoding="utf-8") as stream:
-        return {row[key]: row[value] for row in csv.DictReader(stream)}
+        return {
+            row[key]: row[value]
+            for row in csv.DictReader(stream)
+            if row.get("platform", "*") == "*"
+        }
 
 
 OUTCOMES = seed("voice_ai_outcomes", "outcome_raw", "outcome")

@@ -19,6 +19,7 @@ DECIDE_NO_ROW = {
     "voice_ai_source_database",
     "voice_ai_source_schema",
     "voice_ai_source_tables",
+    "voice_ai_platforms",
     # The digest has the mapping's rows, wherever they come from.
     "voice_ai_outcome_mapping",
     # Models built from certified rows.

@@ -30,6 +30,7 @@ GENERAL_OUTCOMES = {
     for row in csv.DictReader(
         (REPOSITORY / "seeds" / "voice_ai_outcomes.csv").read_text().splitlines()
     )
+    if row["platform"] == "*"
 }
 
 

@@ -1,1 +1,1 @@
-select * from {{ source('voice_ai', 'sessions') }}
+{{ voice_ai_analytics.input_union('sessions') }}

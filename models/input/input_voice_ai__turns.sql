@@ -1,1 +1,1 @@
-select * from {{ source('voice_ai', 'turns') }}
+{{ voice_ai_analytics.input_union('turns') }}

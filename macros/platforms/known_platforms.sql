@@ -1,0 +1,4 @@
+{#- Platforms that have a folder under models/platforms. -#}
+{% macro known_platforms() -%}
+    {{ return(['retell', 'vapi']) }}
+{%- endmacro %}

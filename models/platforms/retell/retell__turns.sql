@@ -1,0 +1,107 @@
+{{ config(enabled=voice_ai_analytics.is_platform_on('retell')) }}
+
+{%- set text, number, at = voice_ai_analytics.json_text, voice_ai_analytics.json_number, voice_ai_analytics.json_at %}
+{%- set kind = voice_ai_analytics.json_kind %}
+
+with payloads as (
+
+    {{ voice_ai_analytics.newest_payloads('retell') }}
+
+),
+
+calls as (
+
+    select
+        session_id,
+        loaded_at,
+        case when {{ kind(at('payload', ['call'])) }} = 'object' then {{ at('payload', ['call']) }} else payload end as call
+    from payloads
+
+),
+
+-- Accounts that don't store personal data have only the scrubbed transcript.
+transcripts as (
+
+    select
+        session_id,
+        loaded_at,
+        {{ number('call', ['start_timestamp']) }} as start_ms,
+        {{ at('call', ['latency', 'e2e', 'values']) }} as latencies,
+        case
+            {%- for name in ['transcript_with_tool_calls', 'scrubbed_transcript_with_tool_calls'] %}
+            when {{ kind(at('call', [name])) }} = 'array' then {{ at('call', [name]) }}
+            {%- endfor %}
+            else {{ at('call', ['transcript_object']) }}
+        end as utterances
+    from calls
+
+),
+
+items as (
+
+    {{ voice_ai_analytics.json_items('transcripts', 'utterances', ['session_id', 'loaded_at', 'start_ms']) }}
+
+),
+
+turns as (
+
+    select
+        session_id,
+        loaded_at,
+        item_number,
+        start_ms / 1000 as start_seconds,
+        case {{ text('item', ['role']) }}
+            when 'user' then 'user' when 'dtmf' then 'user' when 'agent' then 'assistant' when 'transfer_target' then 'system'
+        end as speaker,
+        {{ number('item', ['words', 0, 'start']) }} as first_second,
+        {{ number('item', ['words', -1, 'end']) }} as last_second,
+        {{ text('item', ['metadata', 'is_backchannel']) }} as is_backchannel,
+        {{ text('item', ['content']) }} as transcript
+    from items
+
+),
+
+numbered as (
+
+    {{ voice_ai_analytics.numbered_turns('turns') }}
+
+),
+
+latencies as (
+
+    {{ voice_ai_analytics.json_items('transcripts', 'latencies', ['session_id']) }}
+
+),
+
+measured as (
+
+    select
+        session_id,
+        item_number,
+        {{ text('item', []) }} as latency_ms,
+        count(*) over (partition by session_id) as measurements
+    from latencies
+
+)
+
+select
+    cast(numbered.item_number as {{ dbt.type_string() }}) as turn_id,
+    numbered.session_id,
+    'retell' as platform,
+    numbered.turn_number as turn_index,
+    numbered.speaker,
+    {{ voice_ai_analytics.add_seconds("timestamp '1970-01-01'", 'numbered.start_seconds + numbered.first_second') }} as started_at,
+    {{ voice_ai_analytics.add_seconds("timestamp '1970-01-01'", 'numbered.start_seconds + numbered.last_second') }} as ended_at,
+    measured.latency_ms as response_latency_ms,
+    case when measured.latency_ms is not null then 'speech_end' end as latency_anchor,
+    numbered.is_backchannel,
+    numbered.transcript,
+    numbered.loaded_at as updated_at,
+    numbered.loaded_at
+from numbered
+-- Retell measures each answer in order. If there are more or fewer answers than measurements, which is whose isn't known.
+left join measured
+    on
+        numbered.session_id = measured.session_id
+        and numbered.answer_number = measured.item_number
+        and numbered.answers = measured.measurements
