@@ -1,6 +1,5 @@
 {#- Stops dbt's parser with one line if a var of this package has a value that it doesn't take, or if there is no such var.
-    The macros user_attributes and platform_tables
-    check their own. -#}
+    The macros user_attributes and platform_tables check their own. -#}
 {% macro check_vars() -%}
     {%- do voice_ai_analytics.platform_tables() -%}
     {%- set tables = [
@@ -35,8 +34,9 @@
     {%- for name in names -%}
         {%- if (var(name, none) or '') is not string -%} {%- do wrong.update({name: 'a name'}) -%} {%- endif -%}
     {%- endfor -%}
-    {%- set known = flags_of_package + least.keys() | list + names
-        + ['voice_ai_low_asr_confidence', 'voice_ai_source_tables', 'voice_ai_user_attributes', 'voice_ai_platforms'] -%}
+    {%- set known = flags_of_package + least.keys() | list + names + [
+        'voice_ai_low_asr_confidence', 'voice_ai_source_tables', 'voice_ai_user_attributes', 'voice_ai_platforms'
+    ] -%}
     {%- for name in voice_ai_analytics.given_vars() if name.startswith('voice_ai_') and name not in known -%}
         {%- do exceptions.raise_compiler_error(
             'there is no var ' ~ name ~ '; voice_ai_analytics has ' ~ known | sort | join(', ')
