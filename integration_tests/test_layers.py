@@ -16,6 +16,7 @@ PACKAGE = "voice_ai_analytics"
 LAYERS = (
     "models/platforms",
     "models/input",
+    "models/optional_input",
     "models/staging",
     "models/batch",
     "models/intermediate",

@@ -78,11 +78,6 @@ def two_targets(request, consumer) -> Consumer:
         "users": "select cast(null as text) as user_id where false",
         "asr_references": "select cast(null as text) as turn_id, cast(null as text) as platform,"
         " cast(null as text) as reference_text where false",
-        "tool_calls": "select cast(null as text) as tool_call_id, cast(null as text) as session_id,"
-        " cast(null as text) as platform, cast(null as text) as tool_name where false",
-        "evaluations": "select cast(null as text) as evaluation_id, cast(null as text) as"
-        " session_id, cast(null as text) as platform, cast(null as text) as criterion,"
-        " cast(null as text) as evaluator where false",
     }.items():
         (made.directory / "models" / f"input_voice_ai__{table}.sql").write_text(query)
     for target in ("dev", "prod"):

@@ -187,13 +187,16 @@ def _write_settings(
     if platforms and not set(platforms) <= set(_names(_var(settings, "voice_ai_platforms"))):
         wanted["vars"]["voice_ai_platforms"] = platforms
     there = (settings.get("models") or {}).get("voice_ai_analytics") or {}
-    replaced = {
-        f"input_voice_ai__{table}": {"+enabled": False}
-        for table in tables
-        if f"input_voice_ai__{table}" not in (there.get("input") or {})
-    }
-    if replaced and (there.get("input") or {}).get("+enabled") is not False:
-        wanted["models"] = {"voice_ai_analytics": {"input": replaced}}
+    replaced: dict = {}
+    for table in tables:
+        model = f"input_voice_ai__{table}"
+        is_optional = (REPOSITORY / "models" / "optional_input" / f"{model}.sql").is_file()
+        folder = "optional_input" if is_optional else "input"
+        configured = there.get(folder) or {}
+        if configured.get("+enabled") is not False and model not in configured:
+            replaced.setdefault(folder, {})[model] = {"+enabled": False}
+    if replaced:
+        wanted["models"] = {"voice_ai_analytics": replaced}
         wanted["flags"] = {"warn_error_options": {"silence": [SILENCED]}}
     wanted = {key: value for key, value in wanted.items() if value}
     if settings:
