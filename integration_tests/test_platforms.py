@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import importlib.util
 import random
 import re
 from functools import cache
@@ -204,6 +205,35 @@ def test_a_table_that_does_not_exist_is_named(consumer) -> None:
     write_project(project, ["retell"])
     result = project.dbt("run", "--select", "retell__sessions", check=False)
     assert "run voice-ai load retell PATH" in result.stdout
+
+
+# --- outcomes ---
+
+
+def documented(platform: str) -> set[str]:
+    """Return what a platform's SDK says a call can end with, or skip if it isn't installed."""
+    package, name = {
+        "retell": ("retell-sdk", "phone_call_response"),
+        "vapi": ("vapi-server-sdk", "call_ended_reason"),
+    }[platform]
+    found = importlib.util.find_spec(platform)
+    if not found:
+        pytest.skip(f"needs {package}, which isn't installed")
+    text = (Path(found.origin).parent / "types" / f"{name}.py").read_text(encoding="utf-8")
+    if platform == "retell":
+        text = re.search(r"disconnection_reason: Optional\[\s*Literal\[(.*?)\]", text, re.DOTALL)[1]
+    return set(re.findall(r'"([\w.-]+)"', text))
+
+
+@pytest.mark.parametrize(("platform", "least"), [("retell", 39), ("vapi", 600)])
+def test_every_documented_end_is_in_the_seed(platform, least) -> None:
+    values = documented(platform)
+    assert len(values) >= least
+    model = REPOSITORY / "models" / "platforms" / platform / f"{platform}__sessions.sql"
+    families = re.findall(r"'((?:pipeline|call\.)[\w.-]*error[\w.-]*)'", model.read_text())
+    known = {*seed(platform)}
+    assert {name for name in values - known if not name.startswith((*families, "?"))} == set()
+    assert {*families} <= known
 
 
 # --- order, loads and tables ---
