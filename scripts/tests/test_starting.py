@@ -126,7 +126,7 @@ def test_own_tables_become_models(tmp_path):
             # What a build wrote is no source.
             "main_voice_ai_staging.sessions": contract()["sessions"]["columns"] | {},
         }.items():
-            kinds = {"number": "double", "text": "text"}
+            kinds = {"number": "double", "code": "text"}
             declared = ", ".join(
                 f'"{one}" {kinds.get(kind, kind)}' for one, kind in columns.items()
             )

@@ -165,7 +165,7 @@ def _match(wanted: str, kind: str, column: str, type_: str) -> Match:
         likeness = max(likeness, _likeness(wanted, source_stem) - 0.02)
         factor = UNITS[unit] / UNITS[source_unit]
     # Text may hold numbers and instants, a column of the right type is likelier.
-    return Match(column, likeness - 0.05 * (is_text and kind != "text"), factor)
+    return Match(column, likeness - 0.05 * (is_text and kind not in ("text", "code")), factor)
 
 
 def _unit(name: str) -> tuple[str, str | None]:
