@@ -143,7 +143,7 @@ def test_own_tables_become_models(tmp_path):
         '    "callId" as session_id,\n',
         "' as platform,  -- TODO: the name of your platform\n",
         "    duration_ms / 1000.0 as duration_seconds,\n",
-        "    -- TODO: no column looks like channel, language",
+        "    -- TODO: no column looks like account, channel, direction, language",
         "from {{ source('voice_ai_input_raw', 'calls') }}\n",
     ):
         assert line in sessions

@@ -139,4 +139,4 @@ def _selected(name: str, match: Match, columns: Mapping[str, str]) -> tuple[str,
 
 
 def _sql_type(kind: str) -> str:
-    return {"number": "numeric"}.get(kind, kind)
+    return {"number": "numeric", "code": "text"}.get(kind, kind)
