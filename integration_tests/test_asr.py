@@ -43,16 +43,18 @@ def project(request, consumer) -> Consumer:
     made = consumer("metrics", request.param)
     seeds = made.directory / "seeds"
     (seeds / "asr_word_errors.csv").unlink()
-    with (seeds / "sessions.csv").open("a", encoding="utf-8") as stream:
-        stream.writelines(
-            f"g{g},gamma,ug,voice,sw,2024-01-08 10:00:00,60,6,completed,,b1,asr-9,,\n"
-            for g in range(100)
-        )
-    with (seeds / "turns.csv").open("a", encoding="utf-8") as stream:
-        stream.writelines(
-            f"{turn},{session},gamma,{turn},user,2024-01-08 10:00:0{turn},0.5,,,,,\n"
-            for session, turn, _ in REPEATING
-        )
+    session = {"platform": "gamma", "user_id": "ug", "channel": "voice", "language": "sw"}
+    session |= {"started_at": "2024-01-08 10:00:00", "outcome_raw": "completed"}
+    session |= {"asr_model": "asr-9"}
+    add(seeds / "sessions.csv", [{**session, "session_id": f"g{number}"} for number in range(100)])
+    turn = {"platform": "gamma", "speaker": "user", "asr_confidence": "0.5"}
+    add(
+        seeds / "turns.csv",
+        [
+            {**turn, "turn_id": number, "session_id": session_id, "turn_index": number}
+            for session_id, number, _ in REPEATING
+        ],
+    )
     write(seeds / "asr_references.csv", REFERENCES)
     made.dbt("seed")
     build(made)
@@ -73,6 +75,14 @@ def result(project) -> dict:
     project.command("voice-ai", "evaluate-asr", "--json", "result.json")
     build(project)
     return json.loads((project.directory / "result.json").read_text(encoding="utf-8"))
+
+
+def add(path, rows: list[dict]) -> None:
+    """Add rows to a file of comma-separated values; columns that they lack stay empty."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        columns = next(csv.reader(stream))
+    with path.open("a", encoding="utf-8", newline="") as stream:
+        csv.DictWriter(stream, columns).writerows(rows)
 
 
 def write(path, rows) -> None:
