@@ -1,8 +1,10 @@
 {%- set build = voice_ai_analytics.this_build() -%}
 {%- set sessions = ref('stg_voice_ai__sessions_typed') -%}
 {%- set turns = ref('stg_voice_ai__turns_typed') -%}
-{%- set text = dbt.type_string() -%}
-{%- if build.is_full -%}
+{%- set text = dbt.type_string() %}
+-- Tests hold up what comes after all that they read, and those of all inputs read these, too:
+-- depends_on: {{ ref('stg_voice_ai__tool_calls_typed') }} {{ ref('stg_voice_ai__evaluations_typed') }}
+{% if build.is_full -%}
 -- A full build reads everything, so it needs no list.
 select
     cast(null as {{ text }}) as platform,

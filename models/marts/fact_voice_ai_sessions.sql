@@ -29,8 +29,6 @@
 -- Runs only after the tests of the candidate pass. Its pre-hooks also read these models:
 -- depends_on: {{ ref('int_voice_ai__build') }}
 -- depends_on: {{ ref('int_voice_ai__sessions_to_rebuild') }}
--- A test holds up what comes after all that it reads, and some of those tests read tool calls and evaluations, too:
--- depends_on: {{ ref('stg_voice_ai__tool_calls_typed') }} {{ ref('stg_voice_ai__evaluations_typed') }}
 
 select *
 from {{ ref('int_voice_ai__sessions_candidate') }}
