@@ -1,10 +1,15 @@
-{#- Selects the rows of a raw table, if there is one, and of the platforms that are on. A column that some lack is null
-    there, and one that has different types is text. -#}
+{#- Selects the rows of a raw table, if there is one, and of the platforms that are on and have them. A column that some
+    lack is null there, and one that has different types is text. -#}
 {% macro input_union(table) -%}
-    {%- set platforms = voice_ai_analytics.platform_tables() -%}
     {%- set own = source('voice_ai', table) -%}
-    {%- set relations = [own] if not platforms or (execute and load_relation(own)) else [] -%}
-    {%- for platform in platforms -%} {%- do relations.append(ref(platform ~ '__' ~ table)) -%} {%- endfor -%}
+    {%- set is_optional = table not in ['sessions', 'turns'] -%}
+    {%- set platforms = [] -%}
+    {%- for platform in voice_ai_analytics.platform_tables()
+        if not is_optional or table in voice_ai_analytics.known_platforms()[platform] -%}
+        {%- do platforms.append(ref(platform ~ '__' ~ table)) -%}
+    {%- endfor -%}
+    {%- set is_own = not (platforms or is_optional) or (execute and load_relation(own)) -%}
+    {%- set relations = ([own] if is_own else []) + platforms -%}
     {%- set columns, of_relations = {}, [] -%}
     {%- for relation in relations if relations | length > 1 -%}
         {%- set own_columns = voice_ai_analytics.input_columns(relation) -%}
@@ -25,5 +30,6 @@
         {%- else %} *
         {%- endfor %}
     from {{ relation }}
+    {%- else -%} {{ voice_ai_analytics.optional_source(table, voice_ai_analytics.input_contract(table).required) }}
     {%- endfor %}
 {%- endmacro %}

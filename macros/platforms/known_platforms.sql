@@ -1,4 +1,8 @@
-{#- Platforms that have a folder under models/platforms. -#}
+{#- Platforms that have a folder under models/platforms, as a dictionary to the optional inputs that they have. -#}
 {% macro known_platforms() -%}
-    {{ return(['retell', 'vapi']) }}
+    {{ return({
+        'retell': ['tool_calls', 'evaluations'],
+        'transcripts': [],
+        'vapi': ['tool_calls', 'evaluations']
+    }) }}
 {%- endmacro %}

@@ -1,1 +1,1 @@
-{{ voice_ai_analytics.optional_source('evaluations', voice_ai_analytics.input_contract('evaluations').required) }}
+{{ voice_ai_analytics.input_union('evaluations') }}

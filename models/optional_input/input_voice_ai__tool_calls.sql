@@ -1,1 +1,1 @@
-{{ voice_ai_analytics.optional_source('tool_calls', voice_ai_analytics.input_contract('tool_calls').required) }}
+{{ voice_ai_analytics.input_union('tool_calls') }}

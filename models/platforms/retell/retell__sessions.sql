@@ -28,6 +28,7 @@ read as (
         {{ text('call', ['call_status']) }} as call_status,
         {{ text('call', ['disconnection_reason']) }} as disconnection_reason,
         {{ text('call', ['call_analysis', 'call_successful']) }} as call_successful,
+        {{ text('call', ['call_analysis', 'user_sentiment']) }} as user_sentiment,
         {{ text('call', ['call_analysis', 'in_voicemail']) }} as in_voicemail,
         {{ text('call', ['direction']) }} as direction,
         {{ text('call', ['from_number']) }} as from_number,
@@ -84,6 +85,8 @@ select
     end as outcome_raw,
     case call_successful when 'true' then 'resolved' when 'false' then 'unresolved' end as resolution,
     case when call_successful in ('true', 'false') then 'model' end as resolution_source,
+    call_successful,
+    user_sentiment,
     agent_id || ':' || agent_version as bot_version,
     cost_usd,
     -- Only the row that counts has a date, so the other payloads of its session become its duplicates.

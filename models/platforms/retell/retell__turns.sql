@@ -1,39 +1,16 @@
 {{ config(enabled=voice_ai_analytics.is_platform_on('retell')) }}
 
-{%- set text, number, at = voice_ai_analytics.json_text, voice_ai_analytics.json_number, voice_ai_analytics.json_at %}
-{%- set kind = voice_ai_analytics.json_kind %}
+{%- set text, number = voice_ai_analytics.json_text, voice_ai_analytics.json_number %}
 
-with payloads as (
-
-    {{ voice_ai_analytics.newest_payloads('retell') }}
-
-),
-
-calls as (
-
-    select
-        session_id,
-        loaded_at,
-        case when {{ kind(at('payload', ['call'])) }} = 'object' then {{ at('payload', ['call']) }} else payload end as call
-    from payloads
-
-),
-
--- Accounts that don't store personal data have only the scrubbed transcript.
-transcripts as (
+with transcripts as (
 
     select
         session_id,
         loaded_at,
         {{ number('call', ['start_timestamp']) }} as start_ms,
-        {{ at('call', ['latency', 'e2e', 'values']) }} as latencies,
-        case
-            {%- for name in ['transcript_with_tool_calls', 'scrubbed_transcript_with_tool_calls'] %}
-            when {{ kind(at('call', [name])) }} = 'array' then {{ at('call', [name]) }}
-            {%- endfor %}
-            else {{ at('call', ['transcript_object']) }}
-        end as utterances
-    from calls
+        {{ voice_ai_analytics.json_at('call', ['latency', 'e2e', 'values']) }} as latencies,
+        utterances
+    from ({{ voice_ai_analytics.retell_utterances() }}) as calls
 
 ),
 

@@ -98,6 +98,7 @@ select
     end as outcome_raw,
     case success when 'true' then 'resolved' when 'false' then 'unresolved' end as resolution,
     case when success in ('true', 'false') then 'model' end as resolution_source,
+    success as success_evaluation,
     coalesce(assistant_id || ':' || assistant_version, assistant_id) as bot_version,
     asr_model,
     cost_usd,

@@ -1,34 +1,10 @@
 {{ config(enabled=voice_ai_analytics.is_platform_on('vapi')) }}
 
-{%- set text, number, at = voice_ai_analytics.json_text, voice_ai_analytics.json_number, voice_ai_analytics.json_at %}
+{%- set text = voice_ai_analytics.json_text %}
 
-with payloads as (
+with conversations as (
 
-    {{ voice_ai_analytics.newest_payloads('vapi') }}
-
-),
-
-reports as (
-
-    select
-        session_id,
-        loaded_at,
-        case
-            when {{ text('payload', ['message', 'type']) }} = 'end-of-call-report' then {{ at('payload', ['message']) }}
-            else payload
-        end as report
-    from payloads
-
-),
-
-conversations as (
-
-    select
-        session_id,
-        loaded_at,
-        coalesce({{ at('report', ['artifact', 'messages']) }}, {{ at('report', ['messages']) }}) as messages,
-        {{ at('report', ['artifact', 'performanceMetrics', 'turnLatencies']) }} as latencies
-    from reports
+    {{ voice_ai_analytics.vapi_conversations() }}
 
 ),
 
