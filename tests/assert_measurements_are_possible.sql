@@ -2,14 +2,21 @@
 -- null, and metrics rest on the few that happen to fit. Compares values with values: rows without one say nothing.
 -- Reads only platforms with an impossible value.
 {%- set build = voice_ai_analytics.this_build() -%}
-{%- set measurements, rows, bad = {}, {}, {} -%}
-{%- for table in ['sessions', 'turns', 'tool_calls', 'evaluations'] -%}
-    {%- do measurements.update({table: voice_ai_analytics.input_contract(table).measurements}) -%}
-    {%- set is_read_by_batch = table in ['sessions', 'turns'] -%}
-    {%- do rows.update({table: voice_ai_analytics.rows_of_build(table, build) if is_read_by_batch
-        else ref('stg_voice_ai__' ~ table ~ '_typed')}) -%}
-    {%- do bad.update({table: ref('int_voice_ai__' ~ table ~ '_versions') if is_read_by_batch else rows[table]}) -%}
-{%- endfor %}
+{%- set calls, evaluations = ref('stg_voice_ai__tool_calls_typed'), ref('stg_voice_ai__evaluations_typed') -%}
+{%- set rows = {
+    'sessions': voice_ai_analytics.rows_of_build('sessions', build),
+    'turns': voice_ai_analytics.rows_of_build('turns', build),
+    'tool_calls': calls,
+    'evaluations': evaluations
+} -%}
+{%- set bad = {
+    'sessions': ref('int_voice_ai__sessions_versions'),
+    'turns': ref('int_voice_ai__turns_versions'),
+    'tool_calls': calls,
+    'evaluations': evaluations
+} -%}
+{%- set measurements = {} -%}
+{%- for table in rows -%} {%- do measurements.update({table: voice_ai_analytics.measurements(table)}) -%} {%- endfor %}
 
 with
 {% for table in measurements %}
