@@ -98,6 +98,8 @@ def test_an_empty_folder_becomes_a_project(tmp_path):
     assert (output["type"], output["path"]) == ("duckdb", "calls.duckdb")
     with pytest.raises(UserError, match="did you mean retell"):
         set_up(made, ["retel"])
+    with pytest.raises(UserError, match=r"doesn't read its payloads yet, only those of .*retell"):
+        set_up(made, ["twilio"])
 
 
 def test_files_of_the_user_stay_as_they_are(tmp_path):

@@ -17,9 +17,9 @@ ROOT = Path(voice_ai_analytics.__file__).parent
 # From the bottom up. Modules of one layer don't import each other.
 FLOORS = [
     {"ending", "errors", "plain", "wording", "postgres", "statistics"},
-    {"duckdb_copy", "files", "locks", "manifests", "platforms", "profile", "simulate"},
+    {"duckdb_copy", "files", "locks", "manifests", "profile", "simulate"},
     {"dbt_project"},
-    {"packages", "reader", "warehouse"},
+    {"packages", "platforms", "reader", "warehouse"},
     {"metrics", "analysis", "explain", "forgetting", "load", "payloads", "reconciling", "starting"},
     {"rates", "serving", "roles", "history"},
     {"asr"},

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from voice_ai_analytics.dbt_project import REPOSITORY
 from voice_ai_analytics.errors import UserError
 
 
@@ -32,6 +33,11 @@ class Platform:
     title: str
     marks: tuple[str, ...]
     is_lines: bool = False
+
+    @property
+    def has_models(self) -> bool:
+        """Whether the package reads its payloads, so that the var may name it."""
+        return (REPOSITORY / "models" / "platforms" / self.name).is_dir()
 
     def owns(self, payload: object) -> bool:
         """Return whether a payload bears one of the platform's marks."""

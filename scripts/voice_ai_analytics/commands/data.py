@@ -125,7 +125,11 @@ def load(
     print_line(result.told)
     for line in result.warnings:
         print_warning(line)
-    if known.name not in loading.switched_on(project):
+    if not known.has_models:
+        print_warning(
+            f"The package doesn't read payloads of {known.title} yet: write input models over them"
+        )
+    elif known.name not in loading.switched_on(project):
         named = f"{{{known.name}: [{table}]}}" if table else known.name
         print_line(
             f"Next: under vars in dbt_project.yml, voice_ai_platforms: [{named}]; then dbt build"

@@ -62,9 +62,9 @@ def set_up(
     Raises
     ------
     UserError
-        If a platform isn't known, or a file can't be read or written.
+        If a platform isn't known or has no models yet, or a file can't be read or written.
     """
-    named = [platform_named(name).name for name in platforms]
+    named = [_with_models(name) for name in platforms]
     done = Setup()
     settings = _read(directory / "dbt_project.yml")
     name = str(settings.get("name") or re.sub(r"\W+", "_", directory.resolve().name).strip("_"))
@@ -83,6 +83,7 @@ def set_up(
         if stubs.PAYLOADS.issubset(columns)
         and full.startswith(f"{schema}.")
         and (table := full.removeprefix(f"{schema}.")) in PLATFORMS
+        and PLATFORMS[table].has_models
     ]
     named = list(dict.fromkeys([*named, *loaded]))
     tables = {} if named else stubs.own_tables(sources, schema)
@@ -207,6 +208,13 @@ def _write_settings(
     text = {"name": name, "version": "0.1.0", "config-version": 2, "profile": profile} | wanted
     write_whole(directory / "dbt_project.yml", yaml.safe_dump(text, sort_keys=False, width=100))
     done.written.append("dbt_project.yml")
+
+
+def _with_models(name: str) -> str:
+    if platform_named(name).has_models:
+        return name
+    known = ", ".join(one.name for one in PLATFORMS.values() if one.has_models)
+    raise UserError(f"{name}: the package doesn't read its payloads yet, only those of {known}")
 
 
 def _names(platforms: object) -> list[str]:
