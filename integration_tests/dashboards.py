@@ -16,7 +16,8 @@ import yaml
 from sqlglot import exp
 
 from voice_ai_analytics.dbt_project import is_certified
-from voice_ai_analytics.metrics.exports import LOG, LOG_COLUMNS, SUPPRESSED
+from voice_ai_analytics.metrics.exports import LOG, LOG_COLUMNS
+from voice_ai_analytics.metrics.staged_exports import SUPPRESSED, SUPPRESSED_METRICS
 
 # The one aggregate allowed: Superset requires one, and this only picks a single row.
 PICK = "CASE WHEN COUNT(*) = 1 THEN MAX({}) END"
@@ -70,6 +71,7 @@ class Catalog:
                     *asked["metrics"],
                     *map(_column, asked["group_by"]),
                     SUPPRESSED,
+                    SUPPRESSED_METRICS,
                 }
         self.columns[LOG] = set(re.findall(r"^\s*(\w+)", LOG_COLUMNS, re.MULTILINE))
 
