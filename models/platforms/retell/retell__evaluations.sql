@@ -1,20 +1,39 @@
 {{ config(enabled=voice_ai_analytics.is_platform_on('retell')) }}
 
-{%- for criterion in ['call_successful', 'user_sentiment'] %}
-{%- if not loop.first %}
+{%- set text = dbt.type_string() %}
 
-union all
-{% endif %}
+with analysed as (
+
+    select * from {{ ref('retell__sessions') }}
+    where payload_rank = 1 and session_id is not null
+
+)
+
 select
-    '{{ criterion }}' as evaluation_id,
+    'call_successful' as evaluation_id,
     session_id,
     'retell' as platform,
-    '{{ criterion }}' as criterion,
+    'call_successful' as criterion,
     'model' as evaluator,
-    {{ criterion if criterion == 'call_successful' else 'cast(null as ' ~ dbt.type_string() ~ ')' }} as passed,
-    {{ criterion if criterion == 'user_sentiment' else 'cast(null as ' ~ dbt.type_string() ~ ')' }} as label,
+    call_successful as passed,
+    cast(null as {{ text }}) as label,
     loaded_at as updated_at,
     loaded_at
-from {{ ref('retell__sessions') }}
-where payload_rank = 1 and session_id is not null and {{ criterion }} is not null
-{%- endfor %}
+from analysed
+where call_successful is not null
+
+union all
+
+select
+    'user_sentiment' as evaluation_id,
+    session_id,
+    'retell' as platform,
+    'user_sentiment' as criterion,
+    'model' as evaluator,
+    cast(null as {{ text }}) as passed,
+    -- Anything else is free text, which might repeat what the caller said.
+    case when user_sentiment in ('Negative', 'Positive', 'Neutral', 'Unknown') then user_sentiment end as label,
+    loaded_at as updated_at,
+    loaded_at
+from analysed
+where user_sentiment is not null

@@ -38,47 +38,30 @@ turns as (
 
 ),
 
-numbered as (
-
-    {{ voice_ai_analytics.numbered_turns('turns') }}
-
-),
-
 latencies as (
 
     {{ voice_ai_analytics.json_items('transcripts', 'latencies', ['session_id']) }}
 
 ),
 
-measured as (
+numbered as (
 
-    select
-        session_id,
-        item_number,
-        {{ text('item', []) }} as latency_ms,
-        count(*) over (partition by session_id) as measurements
-    from latencies
+    {{ voice_ai_analytics.numbered_turns('turns', 'latencies') }}
 
 )
 
 select
-    cast(numbered.item_number as {{ dbt.type_string() }}) as turn_id,
-    numbered.session_id,
+    cast(item_number as {{ dbt.type_string() }}) as turn_id,
+    session_id,
     'retell' as platform,
-    numbered.turn_number as turn_index,
-    numbered.speaker,
-    {{ voice_ai_analytics.add_seconds("timestamp '1970-01-01'", 'numbered.start_seconds + numbered.first_second') }} as started_at,
-    {{ voice_ai_analytics.add_seconds("timestamp '1970-01-01'", 'numbered.start_seconds + numbered.last_second') }} as ended_at,
-    measured.latency_ms as response_latency_ms,
-    case when measured.latency_ms is not null then 'speech_end' end as latency_anchor,
-    numbered.is_backchannel,
-    numbered.transcript,
-    numbered.loaded_at as updated_at,
-    numbered.loaded_at
+    turn_number as turn_index,
+    speaker,
+    {{ voice_ai_analytics.add_seconds("timestamp '1970-01-01'", 'start_seconds + first_second') }} as started_at,
+    {{ voice_ai_analytics.add_seconds("timestamp '1970-01-01'", 'start_seconds + last_second') }} as ended_at,
+    {{ text('measurement', []) }} as response_latency_ms,
+    case when {{ text('measurement', []) }} is not null then 'speech_end' end as latency_anchor,
+    is_backchannel,
+    transcript,
+    loaded_at as updated_at,
+    loaded_at
 from numbered
--- Retell measures each answer in order. If there are more or fewer answers than measurements, which is whose isn't known.
-left join measured
-    on
-        numbered.session_id = measured.session_id
-        and numbered.answer_number = measured.item_number
-        and numbered.answers = measured.measurements

@@ -31,50 +31,35 @@ turns as (
 
 ),
 
-numbered as (
-
-    {{ voice_ai_analytics.numbered_turns('turns') }}
-
-),
-
 latencies as (
 
     {{ voice_ai_analytics.json_items('conversations', 'latencies', ['session_id']) }}
 
 ),
 
-measured as (
+numbered as (
 
-    select
-        *,
-        count(*) over (partition by session_id) as measurements
-    from latencies
+    {{ voice_ai_analytics.numbered_turns('turns', 'latencies') }}
 
 )
 
 select
-    cast(numbered.item_number as {{ dbt.type_string() }}) as turn_id,
-    numbered.session_id,
+    cast(item_number as {{ dbt.type_string() }}) as turn_id,
+    session_id,
     'vapi' as platform,
-    numbered.turn_number as turn_index,
-    numbered.speaker,
-    numbered.started_at,
-    numbered.ended_at,
-    case when numbered.speaker = 'user' then numbered.asr_confidence end as asr_confidence,
-    {{ text('measured.item', ['turnLatency']) }} as response_latency_ms,
+    turn_number as turn_index,
+    speaker,
+    started_at,
+    ended_at,
+    case when speaker = 'user' then asr_confidence end as asr_confidence,
+    {{ text('measurement', ['turnLatency']) }} as response_latency_ms,
     -- Vapi doesn't say from where it counts a turn.
-    case when {{ text('measured.item', ['turnLatency']) }} is not null then 'unknown' end as latency_anchor,
-    {{ text('measured.item', ['endpointingLatency']) }} as endpointing_ms,
-    {{ text('measured.item', ['transcriberLatency']) }} as asr_ms,
-    {{ text('measured.item', ['modelLatency']) }} as llm_first_token_ms,
-    {{ text('measured.item', ['voiceLatency']) }} as tts_first_audio_ms,
-    numbered.transcript,
-    numbered.loaded_at as updated_at,
-    numbered.loaded_at
+    case when {{ text('measurement', ['turnLatency']) }} is not null then 'unknown' end as latency_anchor,
+    {{ text('measurement', ['endpointingLatency']) }} as endpointing_ms,
+    {{ text('measurement', ['transcriberLatency']) }} as asr_ms,
+    {{ text('measurement', ['modelLatency']) }} as llm_first_token_ms,
+    {{ text('measurement', ['voiceLatency']) }} as tts_first_audio_ms,
+    transcript,
+    loaded_at as updated_at,
+    loaded_at
 from numbered
--- Vapi measures each answer in order. If there are more or fewer answers than measurements, which is whose isn't known.
-left join measured
-    on
-        numbered.session_id = measured.session_id
-        and numbered.answer_number = measured.item_number
-        and numbered.answers = measured.measurements
