@@ -22,7 +22,6 @@ COLUMNS = {
 }
 # Characters of payloads that are written in one step.
 BATCH = 16 * 1024 * 1024
-# What DuckDB may hold: a transaction of any size then goes to disk.
 # How PostgreSQL refuses numbers of too many digits, and what is nested too deep.
 TOO_MUCH = (
     psycopg2.DataError,
@@ -30,6 +29,7 @@ TOO_MUCH = (
     psycopg2.errors.StatementTooComplex,
 )
 BATCH_COLUMNS = ("payload", "source_file", "position", "content_hash", "is_placed")
+# What DuckDB may hold: a transaction of any size then goes to disk.
 MEMORY = "256MB"
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from voice_ai_analytics.errors import UserError
-from voice_ai_analytics.warehouse import Transaction, Warehouse
+from voice_ai_analytics.warehouse import Transaction, Warehouse, quoted
 
 QUARTER = 900
 # By engine: the number of the quarter since 1970.
@@ -107,11 +107,12 @@ def _unbuilt(warehouse: Warehouse, transaction: Transaction, platform: str, fact
     schema = str(warehouse.project.var("voice_ai_source_schema") or "voice_ai_raw")
     if platform not in transaction.tables(schema):
         return 0
-    columns = transaction.columns(f'select * from "{schema}"."{platform}"')
+    raw = f"{quoted(schema)}.{quoted(platform)}"
+    columns = transaction.columns(f"select * from {raw}")
     if "payload" not in columns or "loaded_at" not in columns:
         return 0
     ((count,),) = transaction.run(
-        f'select count(*) from "{schema}"."{platform}" where loaded_at > ('
+        f"select count(*) from {raw} where loaded_at > ("
         f" select max(last_loaded_at) from {fact} where platform = {transaction.mark})",
         platform,
     )
